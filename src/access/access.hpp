@@ -1,0 +1,85 @@
+#pragma once
+// One question, asked by every route and every command: may WHO do WHAT to WHICH name?
+//
+// Who one is comes from Basic credentials (an htpasswd file with bcrypt hashes) or the admin token (as Bearer, or as
+// the password of any Basic user). A listener only this machine can reach, with no credentials configured, lets
+// anonymous do everything: the development default.
+
+#include "access/htpasswd.hpp"
+#include "base/gate.hpp"
+#include "base/result.hpp"
+
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+namespace slipway::access {
+
+/// In rising order of power; each implies those before it, per name.
+enum class Action { pull, push, remove, admin };
+std::string_view name_of(Action action);
+
+struct Principal {
+  std::string name;  ///< "anonymous", a user's, or "admin-token"
+  bool anonymous = true;
+  bool admin = false;
+};
+
+/// What anonymous may do.
+enum class Anonymous { nothing, pull, push, everything };
+
+struct Settings {
+  std::filesystem::path htpasswd;   ///< empty: no users
+  std::vector<std::string> admins;  ///< users who may administer
+  Anonymous anonymous = Anonymous::nothing;
+  bool public_metrics = false;     ///< /metrics needs no login
+  std::string admin_token_sha256;  ///< hex; empty: no token
+};
+
+/// Safe to call from any thread.
+class Access {
+public:
+  /// Reads the htpasswd file; Failure::invalid with its line where it cannot be used.
+  static Result<std::unique_ptr<Access>> open(Settings settings);
+
+  /// Who an Authorization field speaks for; none is anonymous. Failure::denied for wrong credentials, busy when too
+  /// many passwords are being checked already.
+  Result<Principal> identify(std::string_view authorization);
+
+  /// The question. `name` is a repository, or empty for the server itself.
+  bool may(const Principal& who, Action action, std::string_view name) const;
+
+  bool metrics_are_public() const { return m_settings.public_metrics; }
+
+  /// Somebody could log in: an unauthenticated client is worth asking for credentials.
+  bool has_credentials() const { return !m_settings.htpasswd.empty(); }
+
+  /// Reads the htpasswd file again if it changed; on failure the old users stay.
+  Result<bool> reload_if_changed();
+
+private:
+  explicit Access(Settings settings);
+  Result<Principal> identify_basic(std::string_view encoded);
+  Result<bool> check_password(const std::string& user, const std::string& password);
+  bool is_admin_token(std::string_view token) const;
+  std::string proof_key(const std::string& user, const std::string& password, const std::string& hash) const;
+
+  const Settings m_settings;
+  const std::string m_process_key;  // so that proofs in memory are worth nothing elsewhere
+  Gate m_checking;                  // bcrypt is slow on purpose: bounded, so that it cannot take every worker
+
+  std::mutex m_mutex;  // guards all below
+  Htpasswd m_users;
+  std::filesystem::file_time_type m_read_at;
+  std::unordered_set<std::string> m_proven;  // keyed hashes of credentials seen good
+};
+
+/// Anonymous as a configuration names it ("none", "pull", "push", "all").
+Result<Anonymous> anonymous_named(std::string_view name);
+
+}  // namespace slipway::access

@@ -1,0 +1,157 @@
+#include "admin/doctor.hpp"
+
+#include "base/random.hpp"
+#include "blob/intake.hpp"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <unordered_map>
+
+namespace slipway::admin {
+namespace {
+
+constexpr std::uint64_t free_bytes_low = 1U << 30;
+constexpr rlim_t descriptors_low = 4096;
+
+class Report {
+public:
+  void ok(const char* name, const std::string& message) { add(name, "ok", message); }
+  void warn(const char* name, const std::string& message) { add(name, "warn", message); }
+  void fail(const char* name, const std::string& message) {
+    add(name, "fail", message);
+    m_healthy = false;
+  }
+  void from(const char* name, const Result<std::string>& result) {
+    if (result)
+      ok(name, *result);
+    else
+      fail(name, result.error().message);
+  }
+  Json json() const { return {{"checks", m_checks}, {"healthy", m_healthy}}; }
+
+private:
+  void add(const char* name, const char* state, const std::string& message) {
+    m_checks.push_back({{"name", name}, {"state", state}, {"message", message}});
+  }
+  Json m_checks = Json::array();
+  bool m_healthy = true;
+};
+
+void check_directory(const Instance& instance, Report& report) {
+  const auto path = instance.data.string();
+  if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0)
+    return report.fail("data directory", path + " is not readable and writable by this user");
+  report.ok("data directory", path);
+}
+
+void check_space(Instance& instance, Report& report) {
+  const auto space = instance.store.space();
+  if (!space) return report.fail("free space", space.error().message);
+  const auto text = fmt::format("{} of {} free", human_size(space->free_bytes), human_size(space->total_bytes));
+  const bool low = space->free_bytes < free_bytes_low || space->free_bytes < space->total_bytes / 50;
+  if (low)
+    report.warn("free space", text + ": make room before pushes fail");
+  else
+    report.ok("free space", text);
+}
+
+void check_clock(Instance& instance, Report& report) {
+  const auto now = instance.clock.now();
+  const auto latest = instance.catalog.latest_change();
+  if (!latest) return report.fail("clock", latest.error().message);
+  if (*latest > now + std::chrono::minutes(1))
+    return report.fail("clock", "now is " + rfc3339(now) + ", but the catalog was last changed at " + rfc3339(*latest) +
+                                    ": set the clock right");
+  report.ok("clock", rfc3339(now));
+}
+
+void check_limits(Report& report) {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  const auto text = fmt::format("{} open files allowed", limit.rlim_cur);
+  if (limit.rlim_cur < descriptors_low)
+    report.warn("limits", text + ": raise it (ulimit -n, LimitNOFILE=) to at least 4096");
+  else
+    report.ok("limits", text);
+}
+
+void check_schema(Instance& instance, Report& report) {
+  const auto version = instance.catalog.schema_version();
+  if (!version) return report.fail("schema", version.error().message);
+  report.ok("schema", fmt::format("version {}", *version));
+}
+
+void check_pairing(Instance& instance, Report& report) {
+  const auto store = instance.store.identity();
+  const auto catalog = instance.catalog.setting("store_id");
+  if (!store) return report.fail("store", store.error().message);
+  if (!catalog) return report.fail("store", catalog.error().message);
+  if (*catalog && **catalog != *store)
+    return report.fail("store", "the catalog belongs to store " + **catalog + ", this is store " + *store +
+                                    ": put the matching pair back");
+  report.ok("store", *store);
+}
+
+/// Writes, reads and removes a small location, as an upload would.
+Result<std::string> round_trip(Instance& instance) {
+  const auto text = random_hex(512);
+  TRY_ASSIGN(const auto id, instance.catalog.next_location());
+  TRY_ASSIGN(auto intake, blob::Intake::begin(instance.store, id, false));
+  TRY(intake.write(as_bytes(text)));
+  TRY_ASSIGN(const auto location, intake.finish());
+  TRY_ASSIGN(const auto slice, instance.store.open(location, location.range));
+  std::vector<std::byte> back(text.size());
+  TRY_ASSIGN(const auto n, read_some(slice.file->get(), back, slice.range.offset));
+  TRY(instance.store.remove(location));
+  if (n != text.size() || as_text(back) != text) return fail(Failure::corrupt, "what was read is not what was written");
+  return fmt::format("wrote, read and removed {} bytes", text.size());
+}
+
+/// Every location has its file, of its size; every file has its location.
+Result<std::string> compare_store(Instance& instance) {
+  std::unordered_map<std::uint64_t, std::uint64_t> files;
+  // The rows are read after the files: a push that lands in between is in both, or a row whose file is not in the list
+  // yet.
+  TRY(instance.store.list([&](blob::LocationId id, std::uint64_t size) { files.emplace(number_of(id), size); }));
+  std::uint64_t lost = 0;
+  TRY(instance.catalog.for_each_location([&](const catalog::StoredBlob& blob) {
+    files.erase(number_of(blob.location.id));
+    if (!instance.store.open(blob.location, {0, blob.size})) ++lost;
+  }));
+  TRY_ASSIGN(const auto deletions, instance.catalog.deletions(100'000));
+  for (const auto& location : deletions) files.erase(number_of(location.id));
+  std::uint64_t unknown_bytes = 0;
+  for (const auto& [id, size] : files) unknown_bytes += size;
+  if (lost > 0)
+    return fail(Failure::corrupt, fmt::format("{} blobs have lost their bytes; pushing them again heals them", lost));
+  return fmt::format("every blob has its bytes; {} files ({}) are known to no row", files.size(),
+                     human_size(unknown_bytes));
+}
+
+}  // namespace
+
+Result<Json> run_doctor(Instance& instance, const Parameters& parameters, const std::string&) {
+  Report report;
+  check_directory(instance, report);
+  check_space(instance, report);
+  check_clock(instance, report);
+  check_limits(report);
+  check_schema(instance, report);
+  check_pairing(instance, report);
+  if (instance.catalog.is_read_only())
+    report.warn("round trip", "skipped: read-only mode");
+  else
+    report.from("round trip", round_trip(instance));
+  if (parameters.contains("deep")) report.from("store contents", compare_store(instance));
+  const auto unreachable = instance.catalog.unreachable();
+  if (!unreachable) return std::unexpected(unreachable.error());
+  auto out = report.json();
+  out["unreachable"] = {{"blobs", unreachable->blobs},
+                        {"blob_bytes", unreachable->blob_bytes},
+                        {"manifests", unreachable->manifests},
+                        {"manifest_bytes", unreachable->manifest_bytes}};
+  return out;
+}
+
+}  // namespace slipway::admin

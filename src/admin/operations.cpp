@@ -1,0 +1,175 @@
+#include "admin/operations.hpp"
+
+#include "admin/doctor.hpp"
+#include "base/log.hpp"
+#include "base/version.hpp"
+#include "blob/intake.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace slipway::admin {
+namespace {
+
+using access::Action;
+
+constexpr std::size_t page_default = 1000;
+constexpr std::size_t page_max = 10'000;
+
+std::string optional(const Parameters& parameters, const std::string& name) {
+  const auto found = parameters.find(name);
+  return found == parameters.end() ? std::string() : found->second;
+}
+
+/// The page size asked for as `n`.
+Result<std::size_t> page_of(const Parameters& parameters) {
+  const auto text = optional(parameters, "n");
+  if (text.empty()) return page_default;
+  std::size_t n = 0;
+  const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (bad != std::errc() || end != text.data() + text.size() || n == 0)
+    return fail(Failure::invalid, "n is not a positive number: '" + text + "'");
+  return std::min(n, page_max);
+}
+
+Result<Json> list_repositories(Instance& instance, const Parameters& parameters, const std::string&) {
+  TRY_ASSIGN(const auto limit, page_of(parameters));
+  TRY_ASSIGN(const auto names, instance.catalog.repositories(optional(parameters, "last"), limit));
+  return Json{{"repositories", names}, {"more", names.size() == limit}};
+}
+
+Result<Json> show_repository(Instance& instance, const Parameters& parameters, const std::string&) {
+  TRY_ASSIGN(const auto name, required(parameters, "repository"));
+  TRY_ASSIGN(const auto record, instance.catalog.repository(name));
+  return Json{{"name", record.name},
+              {"kind", record.kind},
+              {"created_at", rfc3339(record.created_at)},
+              {"tags", record.tags},
+              {"manifests", record.manifests},
+              {"blobs", record.blobs},
+              {"blob_bytes", record.blob_bytes}};
+}
+
+Result<Json> remove_repository(Instance& instance, const Parameters& parameters, const std::string& who) {
+  TRY_ASSIGN(const auto name, required(parameters, "repository"));
+  TRY_ASSIGN(const auto uploads, instance.catalog.remove_repository(name, who));
+  for (const auto& upload : uploads)
+    if (auto gone = blob::Intake::discard(instance.store, upload.location, upload.token); !gone)
+      log::warn("an ended upload's bytes stay behind", {{"error", gone.error().message}});
+  return Json{{"removed", name}};
+}
+
+Result<Json> list_tags(Instance& instance, const Parameters& parameters, const std::string&) {
+  TRY_ASSIGN(const auto name, required(parameters, "repository"));
+  TRY_ASSIGN(const auto limit, page_of(parameters));
+  TRY_ASSIGN(const auto records, instance.catalog.tag_records(name, optional(parameters, "last"), limit));
+  Json tags = Json::array();
+  for (const auto& tag : records)
+    tags.push_back({{"tag", tag.name},
+                    {"digest", tag.digest.text()},
+                    {"media_type", tag.media_type},
+                    {"manifest_bytes", tag.manifest_bytes},
+                    {"updated_at", rfc3339(tag.updated_at)}});
+  return Json{{"repository", name}, {"tags", tags}, {"more", records.size() == limit}};
+}
+
+Result<Json> remove_tag(Instance& instance, const Parameters& parameters, const std::string& who) {
+  TRY_ASSIGN(const auto name, required(parameters, "repository"));
+  TRY_ASSIGN(const auto tag, required(parameters, "tag"));
+  TRY(instance.catalog.remove_tag(name, tag, who));
+  return Json{{"removed", name + ":" + tag}};
+}
+
+Result<Json> tag_history(Instance& instance, const Parameters& parameters, const std::string&) {
+  TRY_ASSIGN(const auto name, required(parameters, "repository"));
+  TRY_ASSIGN(const auto limit, page_of(parameters));
+  TRY_ASSIGN(const auto moves, instance.catalog.tag_history(name, optional(parameters, "tag"), limit));
+  Json out = Json::array();
+  for (const auto& move : moves)
+    out.push_back({{"tag", move.tag},
+                   {"at", rfc3339(move.at)},
+                   {"who", move.who},
+                   {"digest", move.digest ? Json(*move.digest) : Json()}});
+  return Json{{"repository", name}, {"history", out}};
+}
+
+Result<Json> show_manifest(Instance& instance, const Parameters& parameters, const std::string&) {
+  TRY_ASSIGN(const auto name, required(parameters, "repository"));
+  TRY_ASSIGN(const auto reference, required(parameters, "reference"));
+  const auto digest = Digest::parse(reference);
+  TRY_ASSIGN(const auto manifest,
+             digest ? instance.catalog.find_manifest(name, *digest) : instance.catalog.find_tag(name, reference));
+  return Json{{"repository", name},
+              {"digest", manifest.digest.text()},
+              {"media_type", manifest.media_type},
+              {"size", manifest.bytes->size()},
+              {"content", *manifest.bytes}};
+}
+
+Result<Json> server_status(Instance& instance, const Parameters&, const std::string&) {
+  TRY_ASSIGN(const auto totals, instance.catalog.totals());
+  return Json{{"version", version()},
+              {"data", instance.data.string()},
+              {"listen", instance.urls},
+              {"started_at", instance.urls.empty() ? Json() : Json(rfc3339(instance.started_at))},
+              {"read_only", instance.catalog.is_read_only()},
+              {"log_level", log::name_of(log::level())},
+              {"repositories", totals.repositories},
+              {"tags", totals.tags},
+              {"manifests", totals.manifests},
+              {"blobs", totals.blobs},
+              {"blob_bytes", totals.blob_bytes},
+              {"uploads", totals.uploads}};
+}
+
+Result<Json> set_server(Instance& instance, const Parameters& parameters, const std::string& who) {
+  const auto read_only = optional(parameters, "read_only");
+  const auto level_text = optional(parameters, "log_level");
+  const auto level = log::level_named(level_text);
+  if (!read_only.empty() && read_only != "true" && read_only != "false")
+    return fail(Failure::invalid, "read_only is true or false, not '" + read_only + "'");
+  if (!level_text.empty() && !level)
+    return fail(Failure::invalid, "log_level is debug, info, warn, error or off, not '" + level_text + "'");
+  if (!read_only.empty()) instance.catalog.set_read_only(read_only == "true");
+  if (level) log::set_level(*level);
+  log::info("settings changed",
+            {{"who", who}, {"read_only", instance.catalog.is_read_only()}, {"log_level", log::name_of(log::level())}});
+  return Json{{"read_only", instance.catalog.is_read_only()}, {"log_level", log::name_of(log::level())}};
+}
+
+constexpr std::array<Operation, 10> all = {{
+    {"repo/ls", false, Action::admin, "", "last? n?", "Repositories, in byte order", list_repositories},
+    {"repo/show", false, Action::pull, "repository", "repository", "One repository and what it holds", show_repository},
+    {"repo/rm", true, Action::admin, "repository", "repository",
+     "Removes a repository with its tags, manifests and memberships", remove_repository},
+    {"tag/ls", false, Action::pull, "repository", "repository last? n?", "Tags, where they point and since when",
+     list_tags},
+    {"tag/rm", true, Action::remove, "repository", "repository tag", "Removes one tag", remove_tag},
+    {"tag/history", false, Action::pull, "repository", "repository tag? n?", "Every move of a tag, newest first",
+     tag_history},
+    {"manifest/show", false, Action::pull, "repository", "repository reference", "A manifest as it was pushed",
+     show_manifest},
+    {"doctor", true, Action::admin, "", "deep?", "Checks the data directory, catalog and store", run_doctor},
+    {"server/status", false, Action::admin, "", "", "Version, settings that change at run time, and totals",
+     server_status},
+    {"server/set", true, Action::admin, "", "read_only? log_level?", "Changes read-only mode or the log level now",
+     set_server},
+}};
+
+}  // namespace
+
+std::span<const Operation> operations() { return all; }
+
+const Operation* operation_named(std::string_view name) {
+  const auto* found = std::ranges::find(all, name, &Operation::name);
+  return found == all.end() ? nullptr : found;
+}
+
+Result<std::string> required(const Parameters& parameters, const std::string& name) {
+  auto value = optional(parameters, name);
+  if (value.empty()) return fail(Failure::invalid, "parameter '" + name + "' is missing");
+  return value;
+}
+
+}  // namespace slipway::admin

@@ -1,0 +1,32 @@
+#pragma once
+// Time as an argument. Wall-clock instants are stored and shown; steady ones measure.
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace slipway {
+
+/// Microseconds since 1970 UTC; what the catalog stores.
+using Timestamp = std::chrono::time_point<std::chrono::system_clock, std::chrono::microseconds>;
+using Steady = std::chrono::steady_clock::time_point;
+
+inline std::int64_t to_micros(Timestamp at) { return at.time_since_epoch().count(); }
+inline Timestamp from_micros(std::int64_t micros) { return Timestamp(std::chrono::microseconds(micros)); }
+
+/// "2026-11-22T08:15:30.123456Z" (RFC 3339).
+std::string rfc3339(Timestamp at);
+
+/// Where the time comes from; tests hand in their own. Safe to call from any thread.
+class Clock {
+public:
+  virtual ~Clock() = default;
+  virtual Timestamp now() const = 0;
+};
+
+class SystemClock final : public Clock {
+public:
+  Timestamp now() const override;
+};
+
+}  // namespace slipway

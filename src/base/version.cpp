@@ -1,0 +1,7 @@
+#include "base/version.hpp"
+
+namespace slipway {
+
+const char* version() { return SLIPWAY_VERSION; }
+
+}  // namespace slipway

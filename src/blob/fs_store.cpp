@@ -1,0 +1,209 @@
+#include "blob/fs_store.hpp"
+
+#include "base/random.hpp"
+
+#include <cerrno>
+#include <charconv>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+namespace slipway::blob {
+namespace fs = std::filesystem;
+
+static std::string key_of(LocationId id) { return fmt::format("raw/{:x}/{:016x}", number_of(id) >> 12, number_of(id)); }
+
+/// An upload into a file that has no name yet, or one under uploads/.
+class FsUpload final : public Upload {
+public:
+  FsUpload(FsStore& store, LocationId id, Fd file, fs::path aside, std::uint64_t position, bool suspended)
+      : m_store(store), m_id(id), m_file(std::move(file)), m_aside(std::move(aside)), m_position(position),
+        m_suspended(suspended) {}
+
+  ~FsUpload() override {
+    if (m_file && !m_suspended) static_cast<void>(abandon());  // a leftover is only space, and doctor reports it
+  }
+
+  std::uint64_t position() const override { return m_position; }
+
+  Result<> write(ByteView bytes) override {
+    TRY(write_all(m_file.get(), bytes, m_position));
+    m_position += bytes.size();
+    return {};
+  }
+
+  Result<ResumeToken> suspend() override {
+    SLIPWAY_INVARIANT(!m_aside.empty());
+    TRY(flush());
+    if (!m_suspended) TRY(sync_directory(m_aside.parent_path()));
+    m_suspended = true;
+    return std::to_string(m_position);
+  }
+
+  Result<std::size_t> read(std::span<std::byte> out, std::uint64_t offset) override {
+    return read_some(m_file.get(), out, offset);
+  }
+
+  Result<Location> finish() override {
+    const auto key = key_of(m_id);
+    const auto path = m_store.path_of(key);
+    TRY(flush());
+    TRY(m_store.ensure_folder(path.parent_path()));
+    if (m_aside.empty()) {
+      const auto self = fmt::format("/proc/self/fd/{}", m_file.get());
+      if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) < 0)
+        return fail_errno(errno, "naming " + path.string());
+    } else if (::rename(m_aside.c_str(), path.c_str()) < 0) {
+      return fail_errno(errno, "naming " + path.string());
+    }
+    TRY(sync_directory(path.parent_path()));
+    m_file.reset();
+    return Location{m_id, LocationKind::raw, key, {0, m_position}};
+  }
+
+  Result<> abandon() override {
+    m_file.reset();
+    if (!m_aside.empty() && ::unlink(m_aside.c_str()) < 0 && errno != ENOENT)
+      return fail_errno(errno, "removing " + m_aside.string());
+    return {};
+  }
+
+private:
+  Result<> flush() {
+    if (::fdatasync(m_file.get()) < 0) return fail_errno(errno, "flushing an upload");
+    return {};
+  }
+
+  FsStore& m_store;
+  const LocationId m_id;
+  Fd m_file;
+  const fs::path m_aside;  // empty for an unnamed file
+  std::uint64_t m_position;
+  bool m_suspended;  // a token exists: the file must outlive this object
+};
+
+Result<std::unique_ptr<FsStore>> FsStore::open(const fs::path& directory) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error) return fail_errno(error.value(), "making " + directory.string());
+  const auto identity = directory / "store.id";
+  if (!fs::exists(identity, error)) {
+    if (!fs::is_empty(directory, error))
+      return fail(Failure::invalid,
+                  directory.string() + " is not a Slipway store (no store.id) and not empty: choose another directory");
+    TRY(write_file_atomically(identity, random_hex(16) + "\n"));
+  }
+  for (const auto* folder : {"raw", "uploads"}) {
+    fs::create_directories(directory / folder, error);
+    if (error) return fail_errno(error.value(), "making " + (directory / folder).string());
+  }
+  TRY(sync_directory(directory));
+  return open_existing(directory);
+}
+
+Result<std::unique_ptr<FsStore>> FsStore::open_existing(const fs::path& directory) {
+  std::unique_ptr<FsStore> store(new FsStore(directory));
+  TRY(store->identity());
+  return store;
+}
+
+Result<std::string> FsStore::identity() {
+  TRY_ASSIGN(auto text, read_file(m_directory / "store.id", 256));
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  if (text.size() != 32)
+    return fail(Failure::corrupt, (m_directory / "store.id").string() + " does not hold an identity");
+  return text;
+}
+
+fs::path FsStore::upload_path(LocationId id) const {
+  return m_directory / "uploads" / fmt::format("{:016x}", number_of(id));
+}
+
+Result<> FsStore::ensure_folder(const fs::path& folder) {
+  {
+    const std::lock_guard lock(m_mutex);
+    if (m_folders.contains(folder.string())) return {};
+  }
+  if (::mkdir(folder.c_str(), 0750) < 0 && errno != EEXIST) return fail_errno(errno, "making " + folder.string());
+  TRY(sync_directory(folder.parent_path()));
+  const std::lock_guard lock(m_mutex);
+  m_folders.insert(folder.string());
+  return {};
+}
+
+Result<FileSlice> FsStore::open(const Location& location, ByteRange range) {
+  TRY_ASSIGN(Fd file, open_file(path_of(location.key), O_RDONLY));
+  struct stat status{};
+  if (::fstat(file.get(), &status) < 0) return fail_errno(errno, "reading " + location.key);
+  const auto begin = location.range.offset + range.offset;
+  if (static_cast<std::uint64_t>(status.st_size) < begin + range.length)
+    return fail(Failure::corrupt, fmt::format("{} has {} bytes, the catalog says {}", location.key, status.st_size,
+                                              location.range.length));
+  return FileSlice{std::make_shared<const Fd>(std::move(file)), {begin, range.length}};
+}
+
+Result<std::unique_ptr<Upload>> FsStore::begin(LocationId id, bool resumable) {
+  if (!resumable) {
+    auto file = open_file(m_directory / "uploads", O_TMPFILE | O_RDWR);
+    if (file) return std::make_unique<FsUpload>(*this, id, std::move(*file), fs::path(), 0, false);
+    if (file.error().failure == Failure::no_space || file.error().failure == Failure::busy)
+      return std::unexpected(file.error());
+  }
+  const auto path = upload_path(id);
+  // A crash may have left a file that was never suspended; its id is ours alone, so it is ours to overwrite.
+  TRY_ASSIGN(Fd file, open_file(path, O_RDWR | O_CREAT | O_TRUNC));
+  return std::make_unique<FsUpload>(*this, id, std::move(file), path, 0, false);
+}
+
+Result<std::unique_ptr<Upload>> FsStore::resume(LocationId id, const ResumeToken& token) {
+  std::uint64_t position = 0;
+  const auto [end, bad] = std::from_chars(token.data(), token.data() + token.size(), position);
+  if (bad != std::errc() || end != token.data() + token.size())
+    return fail(Failure::corrupt, "an upload's resume token cannot be read");
+  const auto path = upload_path(id);
+  TRY_ASSIGN(Fd file, open_file(path, O_RDWR));
+  struct stat status{};
+  if (::fstat(file.get(), &status) < 0) return fail_errno(errno, "resuming an upload");
+  if (static_cast<std::uint64_t>(status.st_size) < position)
+    return fail(Failure::corrupt,
+                fmt::format("an upload's file has {} bytes, {} were acknowledged", status.st_size, position));
+  if (::ftruncate(file.get(), static_cast<off_t>(position)) < 0) return fail_errno(errno, "resuming an upload");
+  return std::make_unique<FsUpload>(*this, id, std::move(file), path, position, true);
+}
+
+Result<> FsStore::discard(LocationId id, const ResumeToken&) {
+  const auto path = upload_path(id);
+  if (::unlink(path.c_str()) < 0 && errno != ENOENT) return fail_errno(errno, "removing " + path.string());
+  return {};
+}
+
+Result<> FsStore::remove(const Location& location) {
+  const auto path = path_of(location.key);
+  if (::unlink(path.c_str()) < 0) return errno == ENOENT ? Result<>{} : fail_errno(errno, "removing " + path.string());
+  return sync_directory(path.parent_path());
+}
+
+Result<> FsStore::list(const std::function<void(LocationId, std::uint64_t)>& each) {
+  std::error_code error;
+  for (fs::recursive_directory_iterator at(m_directory / "raw", error), end; !error && at != end; at.increment(error)) {
+    if (!at->is_regular_file()) continue;
+    const auto name = at->path().filename().string();
+    std::uint64_t id = 0;
+    const auto parsed = std::from_chars(name.data(), name.data() + name.size(), id, 16);
+    if (parsed.ec == std::errc() && name.size() == 16) each(LocationId(id), at->file_size(error));
+  }
+  if (error) return fail_errno(error.value(), "listing " + m_directory.string());
+  return {};
+}
+
+Result<Space> FsStore::space() {
+  struct statvfs status{};
+  if (::statvfs(m_directory.c_str(), &status) < 0)
+    return fail_errno(errno, "asking for free space of " + m_directory.string());
+  return Space{static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize,
+               static_cast<std::uint64_t>(status.f_blocks) * status.f_frsize};
+}
+
+}  // namespace slipway::blob

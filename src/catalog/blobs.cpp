@@ -1,0 +1,166 @@
+#include "base/json.hpp"
+#include "catalog/steps.hpp"
+
+namespace slipway::catalog {
+
+static Error no_blob(const std::string& repository, const Digest& digest) {
+  return {Failure::not_found, "repository '" + repository + "' has no blob " + digest.text()};
+}
+
+Result<StoredBlob> Catalog::find_blob(const std::string& repository, const Digest& digest) {
+  const auto key = cache_key(repository, digest.text());
+  std::uint64_t ticket = 0;
+  if (auto cached = m_blobs.find(key, ticket)) return *cached;
+  std::optional<StoredBlob> out;
+  TRY(m_database.read([&](sql::Session& session) {
+    session.run(
+        "SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length FROM digest d JOIN blob b ON b.id = d.blob "
+        "JOIN location l ON l.blob = b.id JOIN membership m ON m.blob = b.id JOIN repository r ON r.id = m.repository "
+        "WHERE d.algorithm = $1 AND d.value = $2 AND r.name = $3 AND l.state = 1 ORDER BY l.id LIMIT 1",
+        {static_cast<std::int64_t>(digest.algorithm()), digest.value(), repository},
+        [&](const sql::Row& row) { out = blob_of(row); });
+  }));
+  if (!out) return std::unexpected(no_blob(repository, digest));
+  m_blobs.offer(key, *out, ticket);
+  return *out;
+}
+
+Result<StoredBlob> Catalog::find_blob_anywhere(const Digest& digest) {
+  std::optional<StoredBlob> out;
+  TRY(m_database.read([&](sql::Session& session) { out = known_blob(session, digest); }));
+  if (!out) return fail(Failure::not_found, "no blob " + digest.text());
+  return *out;
+}
+
+Result<StoredBlob> Catalog::adopt_blob(const std::string& repository, const Digest& digest) {
+  std::optional<StoredBlob> out;
+  TRY(m_database.write([&](sql::Session& session) -> Result<> {
+    out = known_blob(session, digest);
+    if (!out) return fail(Failure::not_found, "no blob " + digest.text());
+    give(session, repository, digest, out->id);
+    return {};
+  }));
+  return *out;
+}
+
+Result<StoredBlob> Catalog::mount_blob(const std::string& to, const std::string& from, const Digest& digest) {
+  std::optional<StoredBlob> out;
+  TRY(m_database.write([&](sql::Session& session) -> Result<> {
+    out = known_blob(session, digest);
+    if (!out ||
+        !session.number(
+            "SELECT 1 FROM membership m JOIN repository r ON r.id = m.repository WHERE r.name = $1 AND m.blob = $2",
+            {from, out->id}))
+      return std::unexpected(no_blob(from, digest));
+    give(session, to, digest, out->id);
+    return {};
+  }));
+  return *out;
+}
+
+Result<StoredBlob> Catalog::commit_blob(const std::string& repository, const std::vector<Digest>& digests,
+                                        const blob::Location& location, const std::string& store_id,
+                                        const std::string& upload, bool replace) {
+  SLIPWAY_INVARIANT(!digests.empty());
+  const auto length = static_cast<std::int64_t>(location.range.length);
+  const auto location_id = static_cast<std::int64_t>(number_of(location.id));
+  std::optional<StoredBlob> out;
+  TRY(m_database.write([&](sql::Session& session) -> Result<> {
+    out.reset();
+    for (const auto& digest : digests)
+      if (!out) out = known_blob(session, digest);
+    const auto queue = [&](const blob::Location& unwanted) {
+      session.run("INSERT INTO deletion (location, kind, key, queued_at) VALUES ($1, $2, $3, $4)",
+                  {static_cast<std::int64_t>(number_of(unwanted.id)), static_cast<std::int64_t>(unwanted.kind),
+                   unwanted.key, now()});
+    };
+    const bool known = out.has_value();
+    if (known && !replace) {
+      queue(location);
+    } else {
+      if (known) {
+        queue(out->location);
+        session.run("DELETE FROM location WHERE id = $1", {static_cast<std::int64_t>(number_of(out->location.id))});
+        session.around_commit([this] { m_blobs.begin_change_of_all(); }, [this] { m_blobs.end_change(); });
+      }
+      const auto id =
+          known ? out->id
+                : session.number("INSERT INTO blob (size, created_at) VALUES ($1, $2) RETURNING id", {length, now()})
+                      .value();
+      session.run("INSERT INTO location (id, blob, store, kind, key, offset, length, state) VALUES ($1, $2, $3, $4, "
+                  "$5, $6, $7, 1)",
+                  {location_id, id, store_id, static_cast<std::int64_t>(location.kind), location.key,
+                   static_cast<std::int64_t>(location.range.offset), length});
+      out = StoredBlob{.id = id, .size = location.range.length, .location = location};
+      Json names = Json::array();
+      for (const auto& digest : digests) names.push_back(digest.text());
+      journal(session, "blob",
+              Json{{"location", location_id}, {"key", location.key}, {"size", length}, {"digests", names}}.dump());
+    }
+    for (const auto& digest : digests)
+      session.run("UPDATE digest SET blob = $1 WHERE id = $2", {out->id, ensure_digest(session, digest)});
+    give(session, repository, digests.front(), out->id);
+    end_upload(session, upload);
+    return {};
+  }));
+  return *out;
+}
+
+Result<> Catalog::remove_blob(const std::string& repository, const Digest& digest) {
+  return m_database.write([&](sql::Session& session) -> Result<> {
+    const auto blob = known_blob(session, digest);
+    const auto removed =
+        !blob
+            ? 0
+            : session.run(
+                  "DELETE FROM membership WHERE blob = $1 AND repository = (SELECT id FROM repository WHERE name = $2)",
+                  {blob->id, repository});
+    if (removed == 0) return std::unexpected(no_blob(repository, digest));
+    journal(session, "member_removed", Json{{"repository", repository}, {"digest", digest.text()}}.dump());
+    // The same blob may be cached under its other algorithm's digest too.
+    session.run("SELECT algorithm, value FROM digest WHERE blob = $1", {blob->id}, [&](const sql::Row& row) {
+      blob_changes(session, cache_key(repository, Digest(static_cast<Algorithm>(row.integer(0)), row.blob(1)).text()));
+    });
+    return {};
+  });
+}
+
+Result<std::vector<blob::Location>> Catalog::deletions(std::size_t limit) {
+  std::vector<blob::Location> out;
+  TRY(m_database.read([&](sql::Session& session) {
+    session.run("SELECT location, kind, key FROM deletion ORDER BY location LIMIT $1",
+                {static_cast<std::int64_t>(limit)}, [&](const sql::Row& row) {
+                  out.push_back({.id = blob::LocationId(static_cast<std::uint64_t>(row.integer(0))),
+                                 .kind = static_cast<blob::LocationKind>(row.integer(1)),
+                                 .key = std::string(row.text(2)),
+                                 .range = {}});
+                });
+  }));
+  return out;
+}
+
+Result<> Catalog::forget_deletion(blob::LocationId id) {
+  return m_database.write([&](sql::Session& session) -> Result<> {
+    session.run("DELETE FROM deletion WHERE location = $1", {static_cast<std::int64_t>(number_of(id))});
+    return {};
+  });
+}
+
+Result<> Catalog::for_each_location(const std::function<void(const StoredBlob&)>& each) {
+  constexpr std::int64_t page = 1000;
+  for (std::int64_t after = 0;;) {
+    std::vector<StoredBlob> found;
+    TRY(m_database.read([&](sql::Session& session) {
+      found.clear();
+      session.run(
+          "SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length FROM location l JOIN blob b ON b.id = l.blob "
+          "WHERE l.id > $1 ORDER BY l.id LIMIT $2",
+          {after, page}, [&](const sql::Row& row) { found.push_back(blob_of(row)); });
+    }));
+    if (found.empty()) return {};
+    for (const auto& blob : found) each(blob);
+    after = static_cast<std::int64_t>(number_of(found.back().location.id));
+  }
+}
+
+}  // namespace slipway::catalog

@@ -1,0 +1,136 @@
+#pragma once
+// The truth: which repository has what, under which name, and where the bytes lie. All of it by named queries over
+// sql::Database; every write is one transaction that is durable when it returns, and leaves a line in the journal's
+// outbox. Reads of names go through a bounded cache that commits keep right. schema.cpp has the tables.
+//
+// Reads and writes of one name are linearizable. Safe to call from any thread. Errors: not_found where a name says so,
+// read_only, no_space, busy and io from the database.
+
+#include "catalog/name_cache.hpp"
+#include "catalog/records.hpp"
+#include "sql/database.hpp"
+
+#include <atomic>
+#include <functional>
+
+namespace slipway::catalog {
+
+class Catalog {
+public:
+  /// Migrates the database to this binary's schema. Failure::invalid where a newer one has been there that this binary
+  /// cannot use. Database and clock outlive the catalog.
+  static Result<std::unique_ptr<Catalog>> open(sql::Database& database, const Clock& clock, bool read_only = false);
+
+  // ---- itself (settings.cpp) ----
+  Result<std::optional<std::string>> setting(std::string_view name);
+  Result<> set_setting(std::string_view name, std::string_view value);
+  /// Remembers the store's identity the first time; afterwards Failure::conflict for another one.
+  Result<> pair_with_store(const std::string& store_id);
+  /// A location id nobody had before and nobody gets again.
+  Result<blob::LocationId> next_location();
+  Result<int> schema_version();
+  Result<Totals> totals();
+  /// When the journal's newest line was written; 1970 where there is none.
+  Result<Timestamp> latest_change();
+  void set_read_only(bool read_only) { m_database.set_read_only(read_only); }
+  bool is_read_only() const { return m_database.is_read_only(); }
+
+  // ---- repositories (repositories.cpp) ----
+  /// Up to `limit` names after `after`, in byte order.
+  Result<std::vector<std::string>> repositories(const std::string& after, std::size_t limit);
+  Result<bool> has_repository(const std::string& repository);
+  Result<RepositoryRecord> repository(const std::string& repository);
+  /// With its tags, manifests, memberships and uploads; the uploads are returned, their bytes to be discarded.
+  /// not_found unless it exists.
+  Result<std::vector<Upload>> remove_repository(const std::string& repository, const std::string& who);
+  /// Blobs that no repository has, and manifests that none has.
+  Result<Unreachable> unreachable();
+
+  // ---- blobs (blobs.cpp) ----
+  /// A blob that `repository` has.
+  Result<StoredBlob> find_blob(const std::string& repository, const Digest& digest);
+  /// One that any has.
+  Result<StoredBlob> find_blob_anywhere(const Digest& digest);
+  /// Gives `repository` a blob the store already holds; not_found where it does not.
+  Result<StoredBlob> adopt_blob(const std::string& repository, const Digest& digest);
+  /// Gives `to` a blob that `from` has; not_found where it has not.
+  Result<StoredBlob> mount_blob(const std::string& to, const std::string& from, const Digest& digest);
+  /// Enters durable bytes and gives them to `repository`, ending `upload` if it is named. Where the content is known
+  /// already, that blob is kept and `location` queued for deletion — or, with `replace`, the old location is.
+  Result<StoredBlob> commit_blob(const std::string& repository, const std::vector<Digest>& digests,
+                                 const blob::Location& location, const std::string& store_id, const std::string& upload,
+                                 bool replace);
+  /// Takes a blob from a repository; its bytes stay until they are collected. not_found unless it has it.
+  Result<> remove_blob(const std::string& repository, const Digest& digest);
+  /// Locations whose bytes are to be removed; forget_deletion() once they are gone.
+  Result<std::vector<blob::Location>> deletions(std::size_t limit);
+  Result<> forget_deletion(blob::LocationId id);
+  /// Calls `each` for every location, in order of id, in pages: for checks.
+  Result<> for_each_location(const std::function<void(const StoredBlob&)>& each);
+
+  // ---- manifests and tags (manifests.cpp, tags.cpp) ----
+  struct PutOutcome {
+    std::vector<Digest> missing;  ///< not empty: nothing was put, these are not in the repository
+  };
+  /// Puts a manifest with all its effects: edges, membership, tags and their history. With `children_required`, every
+  /// edge that is not may_be_absent must be in the repository.
+  Result<PutOutcome> put_manifest(const std::string& repository, const NewManifest& manifest,
+                                  const std::vector<std::string>& tags, const std::string& who, bool children_required);
+  Result<StoredManifest> find_manifest(const std::string& repository, const Digest& digest);
+  Result<StoredManifest> find_tag(const std::string& repository, const std::string& tag);
+  /// Takes a manifest and all its tags from a repository.
+  Result<> remove_manifest(const std::string& repository, const Digest& digest, const std::string& who);
+  Result<> remove_tag(const std::string& repository, const std::string& tag, const std::string& who);
+  /// Up to `limit` tags after `after`, in byte order; not_found unless the repository exists.
+  Result<std::vector<std::string>> tags(const std::string& repository, const std::string& after, std::size_t limit);
+  Result<std::vector<TagRecord>> tag_records(const std::string& repository, const std::string& after,
+                                             std::size_t limit);
+  /// The newest moves first; of one tag, or of all where `tag` is empty.
+  Result<std::vector<TagMove>> tag_history(const std::string& repository, const std::string& tag, std::size_t limit);
+
+  // ---- uploads (uploads.cpp) ----
+  /// A new session; the repository is made if it is new. Failure::busy where `open_max` are open already.
+  Result<Upload> begin_upload(const std::string& repository, const std::string& who, std::size_t open_max);
+  /// Session and repository must match: an id alone opens nothing.
+  Result<Upload> find_upload(const std::string& repository, const std::string& id);
+  /// Takes a session over for one request: from now on only its new epoch may save.
+  Result<Upload> claim_upload(const std::string& repository, const std::string& id);
+  /// conflict where a later request has claimed it.
+  Result<> save_upload(const Upload& upload);
+  Result<> remove_upload(const std::string& id);
+  /// Sessions nobody touched since `before`.
+  Result<std::vector<Upload>> stale_uploads(Timestamp before, std::size_t limit);
+
+  std::uint64_t cache_hits() const { return m_names.hits() + m_blobs.hits(); }
+  std::uint64_t cache_misses() const { return m_names.misses() + m_blobs.misses(); }
+
+private:
+  Catalog(sql::Database& database, const Clock& clock)
+      : m_database(database), m_clock(clock), m_names(20'000), m_blobs(50'000) {}
+
+  Result<> migrate();
+  std::int64_t now() const { return to_micros(m_clock.now()); }
+
+  // Steps within a transaction (steps.cpp).
+  std::int64_t ensure_repository(sql::Session& session, const std::string& name);
+  static std::int64_t ensure_digest(sql::Session& session, const Digest& digest);
+  void journal(sql::Session& session, std::string_view event, const std::string& body);
+  void record_tag_move(sql::Session& session, const std::string& repository, const std::string& tag,
+                       const std::string& who, const std::optional<std::string>& digest);
+  void end_upload(sql::Session& session, const std::string& id);
+  void name_changes(sql::Session& session, const std::string& key);
+  void blob_changes(sql::Session& session, const std::string& key);
+  std::optional<StoredBlob> known_blob(sql::Session& session, const Digest& digest);
+  void give(sql::Session& session, const std::string& repository, const Digest& digest, std::int64_t blob);
+
+  sql::Database& m_database;
+  const Clock& m_clock;
+  NameCache<StoredManifest> m_names;  // "repository\0tag" and "repository\0digest"
+  NameCache<StoredBlob> m_blobs;      // "repository\0digest"
+
+  std::mutex m_locations_mutex;  // guards the two below
+  std::uint64_t m_next_location = 0;
+  std::uint64_t m_locations_end = 0;
+};
+
+}  // namespace slipway::catalog

@@ -1,0 +1,135 @@
+#include "base/json.hpp"
+#include "catalog/steps.hpp"
+
+namespace slipway::catalog {
+namespace {
+
+sql::Parameter or_null(const std::optional<std::string>& text) {
+  return text ? sql::Parameter(std::string_view(*text)) : sql::Parameter(nullptr);
+}
+
+/// True if the repository has what the edge points at: a member blob, or one of its manifests.
+bool is_present(sql::Session& session, std::int64_t repository, const Edge& edge) {
+  const auto algorithm = static_cast<std::int64_t>(edge.digest.algorithm());
+  const bool blob =
+      session
+          .number("SELECT 1 FROM digest d JOIN membership m ON m.blob = d.blob WHERE d.algorithm = $1 AND d.value = $2 "
+                  "AND m.repository = $3",
+                  {algorithm, edge.digest.value(), repository})
+          .has_value();
+  if (blob || edge.kind != EdgeKind::child) return blob;
+  return session
+      .number("SELECT 1 FROM digest d JOIN repository_manifest m ON m.manifest = d.manifest WHERE d.algorithm = $1 "
+              "AND d.value = $2 AND m.repository = $3",
+              {algorithm, edge.digest.value(), repository})
+      .has_value();
+}
+
+std::optional<std::int64_t> manifest_of(sql::Session& session, const Digest& digest) {
+  return session.number("SELECT manifest FROM digest WHERE algorithm = $1 AND value = $2",
+                        {static_cast<std::int64_t>(digest.algorithm()), digest.value()});
+}
+
+}  // namespace
+
+Result<Catalog::PutOutcome> Catalog::put_manifest(const std::string& repository, const NewManifest& manifest,
+                                                  const std::vector<std::string>& tags, const std::string& who,
+                                                  bool children_required) {
+  PutOutcome outcome;
+  auto written = m_database.write([&](sql::Session& session) -> Result<> {
+    outcome = {};
+    const auto repository_id = ensure_repository(session, repository);
+    if (children_required)
+      for (const auto& edge : manifest.edges)
+        if (!edge.may_be_absent && !is_present(session, repository_id, edge)) outcome.missing.push_back(edge.digest);
+    if (!outcome.missing.empty()) return fail(Failure::invalid, "children are missing");  // undoes the new repository
+
+    const auto digest_id = ensure_digest(session, manifest.digest);
+    auto id = manifest_of(session, manifest.digest);
+    if (!id) {
+      id = session.number(
+          "INSERT INTO manifest (bytes, artifact_type, annotations, created_at) VALUES ($1, $2, $3, $4) RETURNING id",
+          {as_bytes(manifest.bytes), or_null(manifest.artifact_type), or_null(manifest.annotations), now()});
+      session.run("UPDATE digest SET manifest = $1 WHERE id = $2", {*id, digest_id});
+      std::int64_t ordinal = 0;
+      for (const auto& edge : manifest.edges) {
+        const auto target = ensure_digest(session, edge.digest);
+        session.run(
+            "INSERT INTO edge (manifest, ordinal, kind, digest, media_type, size) VALUES ($1, $2, $3, $4, $5, $6)",
+            {*id, ordinal++, static_cast<std::int64_t>(edge.kind), target, edge.media_type,
+             static_cast<std::int64_t>(edge.size)});
+        if (edge.kind == EdgeKind::subject)
+          session.run("UPDATE manifest SET subject = $1 WHERE id = $2", {target, *id});
+      }
+    }
+    session.run("INSERT INTO repository_manifest (repository, manifest, media_type, pushed_at, pushed_by) VALUES ($1, "
+                "$2, $3, $4, $5) "
+                "ON CONFLICT (repository, manifest) DO UPDATE SET media_type = EXCLUDED.media_type, pushed_at = "
+                "EXCLUDED.pushed_at, "
+                "pushed_by = EXCLUDED.pushed_by",
+                {repository_id, *id, manifest.media_type, now(), who});
+    journal(session, "manifest",
+            Json{{"repository", repository},
+                 {"digest", manifest.digest.text()},
+                 {"mediaType", manifest.media_type},
+                 {"who", who}}
+                .dump());
+    name_changes(session, cache_key(repository, manifest.digest.text()));
+    for (const auto& tag : tags) {
+      session.run(
+          "INSERT INTO tag (repository, name, manifest, digest, updated_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT "
+          "(repository, name) "
+          "DO UPDATE SET manifest = EXCLUDED.manifest, digest = EXCLUDED.digest, updated_at = EXCLUDED.updated_at",
+          {repository_id, tag, *id, digest_id, now()});
+      record_tag_move(session, repository, tag, who, manifest.digest.text());
+    }
+    return {};
+  });
+  if (!written && outcome.missing.empty()) return std::unexpected(std::move(written).error());
+  return outcome;
+}
+
+Result<StoredManifest> Catalog::find_manifest(const std::string& repository, const Digest& digest) {
+  const auto key = cache_key(repository, digest.text());
+  std::uint64_t ticket = 0;
+  if (auto cached = m_names.find(key, ticket)) return *cached;
+  std::optional<StoredManifest> out;
+  TRY(m_database.read([&](sql::Session& session) {
+    session.run("SELECT rm.media_type, m.bytes FROM digest d JOIN manifest m ON m.id = d.manifest JOIN "
+                "repository_manifest rm ON rm.manifest = m.id "
+                "JOIN repository r ON r.id = rm.repository WHERE d.algorithm = $1 AND d.value = $2 AND r.name = $3",
+                {static_cast<std::int64_t>(digest.algorithm()), digest.value(), repository}, [&](const sql::Row& row) {
+                  out = StoredManifest{digest, std::string(row.text(0)),
+                                       std::make_shared<const std::string>(as_text(row.blob(1)))};
+                });
+  }));
+  if (!out) return fail(Failure::not_found, "repository '" + repository + "' has no manifest " + digest.text());
+  m_names.offer(key, *out, ticket);
+  return *out;
+}
+
+Result<> Catalog::remove_manifest(const std::string& repository, const Digest& digest, const std::string& who) {
+  return m_database.write([&](sql::Session& session) -> Result<> {
+    const auto repository_id = session.number("SELECT id FROM repository WHERE name = $1", {repository});
+    const auto id = manifest_of(session, digest);
+    const auto removed = !repository_id || !id
+                             ? 0
+                             : session.run("DELETE FROM repository_manifest WHERE repository = $1 AND manifest = $2",
+                                           {*repository_id, *id});
+    if (removed == 0)
+      return fail(Failure::not_found, "repository '" + repository + "' has no manifest " + digest.text());
+    std::vector<std::string> tags;
+    session.run("SELECT name FROM tag WHERE repository = $1 AND manifest = $2", {*repository_id, *id},
+                [&](const sql::Row& row) { tags.emplace_back(row.text(0)); });
+    session.run("DELETE FROM tag WHERE repository = $1 AND manifest = $2", {*repository_id, *id});
+    for (const auto& tag : tags) record_tag_move(session, repository, tag, who, std::nullopt);
+    journal(session, "manifest_removed",
+            Json{{"repository", repository}, {"digest", digest.text()}, {"who", who}}.dump());
+    session.run("SELECT algorithm, value FROM digest WHERE manifest = $1", {*id}, [&](const sql::Row& row) {
+      name_changes(session, cache_key(repository, Digest(static_cast<Algorithm>(row.integer(0)), row.blob(1)).text()));
+    });
+    return {};
+  });
+}
+
+}  // namespace slipway::catalog

@@ -1,0 +1,92 @@
+#pragma once
+// A bounded map from names to what they resolve to, that never shows a state the database has left.
+//
+// A reader that misses reads the database and offers what it found; a write that will change a name calls
+// begin_change() before it commits and end_change() after. Between the two the name is not kept, and an offer made from
+// a read that began before the end is refused: so a reader sees the old value or the new one, and once anybody saw the
+// new one nobody sees the old.
+
+#include <cstdint>
+#include <list>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+namespace slipway::catalog {
+
+/// Safe to call from any thread. Values must be cheap to copy.
+template <typename Value>
+class NameCache {
+public:
+  explicit NameCache(std::size_t entries_max) : m_entries_max(entries_max) {}
+
+  /// The value, or nothing and a ticket for offer().
+  std::optional<Value> find(const std::string& name, std::uint64_t& ticket) {
+    const std::lock_guard lock(m_mutex);
+    ticket = m_changes;
+    const auto found = m_index.find(name);
+    if (found == m_index.end()) {
+      ++m_misses;
+      return std::nullopt;
+    }
+    ++m_hits;
+    m_entries.splice(m_entries.begin(), m_entries, found->second);
+    return found->second->second;
+  }
+
+  /// Keeps what a read that began after `ticket` was given found, unless something changed meanwhile.
+  void offer(const std::string& name, Value value, std::uint64_t ticket) {
+    const std::lock_guard lock(m_mutex);
+    if (ticket != m_changes || m_changing > 0 || m_index.contains(name)) return;
+    m_entries.emplace_front(name, std::move(value));
+    m_index.emplace(name, m_entries.begin());
+    if (m_entries.size() <= m_entries_max) return;
+    m_index.erase(m_entries.back().first);
+    m_entries.pop_back();
+  }
+
+  void begin_change(const std::string& name) {
+    const std::lock_guard lock(m_mutex);
+    ++m_changing;
+    ++m_changes;
+    if (const auto found = m_index.find(name); found != m_index.end()) {
+      m_entries.erase(found->second);
+      m_index.erase(found);
+    }
+  }
+
+  /// The same for every name.
+  void begin_change_of_all() {
+    const std::lock_guard lock(m_mutex);
+    ++m_changing;
+    ++m_changes;
+    m_index.clear();
+    m_entries.clear();
+  }
+
+  void end_change() {
+    const std::lock_guard lock(m_mutex);
+    --m_changing;
+    ++m_changes;
+  }
+
+  std::uint64_t hits() const { return counted(m_hits); }
+  std::uint64_t misses() const { return counted(m_misses); }
+
+private:
+  std::uint64_t counted(const std::uint64_t& counter) const {
+    const std::lock_guard lock(m_mutex);
+    return counter;
+  }
+
+  const std::size_t m_entries_max;
+  mutable std::mutex m_mutex;
+  std::list<std::pair<std::string, Value>> m_entries;  // most recently used first
+  std::unordered_map<std::string, typename std::list<std::pair<std::string, Value>>::iterator> m_index;
+  std::uint64_t m_changes = 0;
+  int m_changing = 0;
+  std::uint64_t m_hits = 0, m_misses = 0;
+};
+
+}  // namespace slipway::catalog

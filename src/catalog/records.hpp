@@ -1,0 +1,105 @@
+#pragma once
+// What the catalog takes and gives: plain values.
+
+#include "base/clock.hpp"
+#include "base/digest.hpp"
+#include "blob/store.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace slipway::catalog {
+
+/// Stored in edge.kind: never renumber.
+enum class EdgeKind : std::uint8_t { config = 1, layer = 2, child = 3, subject = 4 };
+
+/// A descriptor of a manifest.
+struct Edge {
+  EdgeKind kind = EdgeKind::layer;
+  Digest digest;
+  std::string media_type;
+  std::uint64_t size = 0;
+  bool may_be_absent = false;  ///< a non-distributable layer, or a subject: never required to exist
+};
+
+/// A manifest to be put: the bytes and what was read out of them.
+struct NewManifest {
+  Digest digest;  ///< as the client named it, or SHA-256
+  std::string media_type;
+  std::string bytes;
+  std::optional<std::string> artifact_type;
+  std::optional<std::string> annotations;  ///< JSON
+  std::vector<Edge> edges;
+};
+
+/// A manifest as some repository has it. Immutable.
+struct StoredManifest {
+  Digest digest;  ///< the one asked by, or the one its tag was pushed by
+  std::string media_type;
+  std::shared_ptr<const std::string> bytes;
+};
+
+/// A blob that can be read.
+struct StoredBlob {
+  std::int64_t id = 0;
+  std::uint64_t size = 0;
+  blob::Location location;
+};
+
+struct Upload {
+  std::string id;
+  std::string repository;
+  blob::LocationId location{};
+  std::uint64_t position = 0;
+  blob::ResumeToken token;
+  std::int64_t epoch = 0;
+  Timestamp started_at;
+};
+
+struct TagMove {
+  std::string tag;
+  Timestamp at;
+  std::string who;
+  std::optional<std::string> digest;  ///< absent: deleted
+};
+
+struct TagRecord {
+  std::string name;
+  Digest digest;
+  std::string media_type;
+  std::uint64_t manifest_bytes = 0;
+  Timestamp updated_at;
+};
+
+struct RepositoryRecord {
+  std::string name;
+  std::string kind;
+  Timestamp created_at;
+  std::uint64_t tags = 0;
+  std::uint64_t manifests = 0;
+  std::uint64_t blobs = 0;
+  std::uint64_t blob_bytes = 0;  ///< of its blobs, each once; shared ones included
+};
+
+/// What names are left for; see Catalog::unreachable().
+struct Unreachable {
+  std::uint64_t blobs = 0;
+  std::uint64_t blob_bytes = 0;
+  std::uint64_t manifests = 0;
+  std::uint64_t manifest_bytes = 0;
+};
+
+struct Totals {
+  std::uint64_t repositories = 0;
+  std::uint64_t tags = 0;
+  std::uint64_t manifests = 0;
+  std::uint64_t blobs = 0;
+  std::uint64_t blob_bytes = 0;
+  std::uint64_t uploads = 0;
+  std::uint64_t deletions = 0;
+  std::uint64_t journal = 0;
+};
+
+}  // namespace slipway::catalog

@@ -1,0 +1,164 @@
+#include "catalog/schema.hpp"
+
+#include <array>
+
+namespace slipway::catalog {
+namespace {
+
+// Times are microseconds since 1970 UTC. Names order bytewise (SQLite's BINARY is that already).
+constexpr const char* first = R"sql(
+-- Single values: store_id (the store this catalog belongs to), catalog_id, next_location (first id not yet reserved),
+-- admin_token (SHA-256 of it).
+CREATE TABLE setting (
+  name   TEXT PRIMARY KEY,
+  value  TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE repository (
+  id          INTEGER PRIMARY KEY,
+  name        TEXT NOT NULL UNIQUE,
+  kind        TEXT NOT NULL,           -- 'oci'; later 'cache', 'tree', 'opam', 'haiku'
+  created_at  INTEGER NOT NULL
+) STRICT;
+
+-- Content, apart from where it lies (location), how it is called (digest) and who has it (membership).
+CREATE TABLE blob (
+  id          INTEGER PRIMARY KEY,
+  size        INTEGER NOT NULL,        -- bytes
+  created_at  INTEGER NOT NULL
+) STRICT;
+
+-- A name by content. What it names may be absent: edges point here, and a blob or manifest arrives under them later.
+CREATE TABLE digest (
+  id         INTEGER PRIMARY KEY,
+  algorithm  INTEGER NOT NULL,         -- 1 sha256, 2 sha512
+  value      BLOB NOT NULL,
+  blob       INTEGER REFERENCES blob(id),
+  manifest   INTEGER REFERENCES manifest(id),
+  UNIQUE (algorithm, value)
+) STRICT;
+CREATE INDEX digest_blob ON digest(blob) WHERE blob IS NOT NULL;
+CREATE INDEX digest_manifest ON digest(manifest) WHERE manifest IS NOT NULL;
+
+-- Where a blob's bytes lie. Ids come from reserved ranges and are never used twice.
+CREATE TABLE location (
+  id      INTEGER PRIMARY KEY,
+  blob    INTEGER NOT NULL REFERENCES blob(id),
+  store   TEXT NOT NULL,               -- identity of the store
+  kind    INTEGER NOT NULL,            -- 1 raw; later pack, recipe
+  key     TEXT NOT NULL,               -- the store's name for the object
+  offset  INTEGER NOT NULL,            -- of the bytes within the object
+  length  INTEGER NOT NULL,
+  state   INTEGER NOT NULL             -- 1 whole
+) STRICT;
+CREATE INDEX location_blob ON location(blob);
+
+-- A recipe's or a pack member's location needs others.
+CREATE TABLE location_needs (
+  location  INTEGER NOT NULL REFERENCES location(id),
+  needs     INTEGER NOT NULL REFERENCES location(id),
+  PRIMARY KEY (location, needs)
+) STRICT, WITHOUT ROWID;
+
+-- A repository has a blob: whoever may pull from it may read the blob.
+CREATE TABLE membership (
+  repository  INTEGER NOT NULL REFERENCES repository(id),
+  blob        INTEGER NOT NULL REFERENCES blob(id),
+  since       INTEGER NOT NULL,
+  PRIMARY KEY (repository, blob)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX membership_blob ON membership(blob);
+
+-- Manifests, byte for byte as pushed.
+CREATE TABLE manifest (
+  id             INTEGER PRIMARY KEY,
+  bytes          BLOB NOT NULL,
+  artifact_type  TEXT,                 -- artifactType, else config.mediaType of an image; NULL for neither
+  subject        INTEGER REFERENCES digest(id),
+  annotations    TEXT,                 -- the annotations object, for referrers lists; NULL without
+  created_at     INTEGER NOT NULL
+) STRICT;
+CREATE INDEX manifest_subject ON manifest(subject) WHERE subject IS NOT NULL;
+
+-- A repository has a manifest, under the media type it was pushed with there.
+CREATE TABLE repository_manifest (
+  repository  INTEGER NOT NULL REFERENCES repository(id),
+  manifest    INTEGER NOT NULL REFERENCES manifest(id),
+  media_type  TEXT NOT NULL,
+  pushed_at   INTEGER NOT NULL,
+  pushed_by   TEXT NOT NULL,
+  PRIMARY KEY (repository, manifest)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX repository_manifest_manifest ON repository_manifest(manifest);
+
+-- What a manifest points at: its descriptors, in order.
+CREATE TABLE edge (
+  manifest    INTEGER NOT NULL REFERENCES manifest(id),
+  ordinal     INTEGER NOT NULL,
+  kind        INTEGER NOT NULL,        -- 1 config, 2 layer, 3 child of an index (a manifest or a plain blob), 4 subject
+  digest      INTEGER NOT NULL REFERENCES digest(id),
+  media_type  TEXT NOT NULL,
+  size        INTEGER NOT NULL,        -- as the descriptor says
+  PRIMARY KEY (manifest, ordinal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX edge_digest ON edge(digest);
+
+CREATE TABLE tag (
+  repository  INTEGER NOT NULL REFERENCES repository(id),
+  name        TEXT NOT NULL,
+  manifest    INTEGER NOT NULL REFERENCES manifest(id),
+  digest      INTEGER NOT NULL REFERENCES digest(id),  -- the one it was pushed by
+  updated_at  INTEGER NOT NULL,
+  PRIMARY KEY (repository, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tag_manifest ON tag(manifest);
+
+-- Every move of every tag. Names its repository by text, to outlive it.
+CREATE TABLE tag_history (
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  repository  TEXT NOT NULL,
+  name        TEXT NOT NULL,
+  at          INTEGER NOT NULL,
+  who         TEXT NOT NULL,
+  digest      TEXT                     -- where it pointed from then on; NULL: deleted
+) STRICT;
+CREATE INDEX tag_history_name ON tag_history(repository, name, id);
+
+-- Upload sessions. `position` and `token` are one state, committed before the client hears of it.
+CREATE TABLE upload (
+  id          TEXT PRIMARY KEY,        -- 32 hex digits, in the client's URL
+  repository  INTEGER NOT NULL REFERENCES repository(id),
+  location    INTEGER NOT NULL,        -- reserved for its bytes
+  position    INTEGER NOT NULL,        -- bytes acknowledged
+  token       BLOB NOT NULL,           -- empty before the first byte
+  epoch       INTEGER NOT NULL,        -- raised by each request that takes it over: an older one can no longer save
+  started_at  INTEGER NOT NULL,
+  touched_at  INTEGER NOT NULL,
+  who         TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX upload_touched ON upload(touched_at);
+
+-- Bytes to remove: a row first, then the bytes, then the row.
+CREATE TABLE deletion (
+  location   INTEGER PRIMARY KEY,
+  kind       INTEGER NOT NULL,
+  key        TEXT NOT NULL,
+  queued_at  INTEGER NOT NULL
+) STRICT;
+
+-- The journal's outbox: what a rebuild from the store alone must know, in commit order. Segments take rows from here.
+CREATE TABLE journal (
+  sequence  INTEGER PRIMARY KEY AUTOINCREMENT,
+  at        INTEGER NOT NULL,
+  event     TEXT NOT NULL,
+  body      TEXT NOT NULL              -- JSON
+) STRICT;
+)sql";
+
+constexpr std::array<Migration, 1> all = {{{1, 1, first}}};
+
+}  // namespace
+
+std::span<const Migration> migrations() { return all; }
+
+}  // namespace slipway::catalog

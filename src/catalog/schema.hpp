@@ -1,0 +1,17 @@
+#pragma once
+// The tables, as numbered migrations. Each names the oldest schema version whose binary may still run on the result:
+// expand first, contract later, so that a rolling upgrade always has a version both sides understand.
+
+#include <span>
+
+namespace slipway::catalog {
+
+struct Migration {
+  int version;
+  int oldest_reader;  ///< a binary that knows at least this version may use the database
+  const char* sqlite;
+};
+
+std::span<const Migration> migrations();
+
+}  // namespace slipway::catalog

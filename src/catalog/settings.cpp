@@ -1,0 +1,127 @@
+#include "base/random.hpp"
+#include "catalog/schema.hpp"
+#include "catalog/steps.hpp"
+
+#include <charconv>
+#include <fmt/format.h>
+
+namespace slipway::catalog {
+
+constexpr std::uint64_t locations_reserved_at_once = 1024;
+
+Result<std::unique_ptr<Catalog>> Catalog::open(sql::Database& database, const Clock& clock, bool read_only) {
+  std::unique_ptr<Catalog> catalog(new Catalog(database, clock));
+  if (!read_only) TRY(catalog->migrate());
+  TRY(catalog->schema_version());
+  return catalog;
+}
+
+Result<> Catalog::migrate() {
+  return m_database.write([&](sql::Session& session) -> Result<> {
+    session.run("CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY, oldest_reader INTEGER NOT NULL, "
+                "applied_at INTEGER NOT NULL) STRICT");
+    const auto present = session.number("SELECT MAX(version) FROM migration").value_or(0);
+    for (const auto& migration : migrations()) {
+      if (migration.version <= present) continue;
+      TRY(session.script(migration.sqlite));
+      session.run("INSERT INTO migration (version, oldest_reader, applied_at) VALUES ($1, $2, $3)",
+                  {std::int64_t{migration.version}, std::int64_t{migration.oldest_reader}, now()});
+    }
+    if (present == 0) session.run("INSERT INTO setting (name, value) VALUES ('catalog_id', $1)", {random_hex(16)});
+    return {};
+  });
+}
+
+Result<int> Catalog::schema_version() {
+  std::int64_t version = 0;
+  std::int64_t oldest_reader = 0;
+  TRY(m_database.read([&](sql::Session& session) {
+    session.run("SELECT version, oldest_reader FROM migration ORDER BY version DESC LIMIT 1", {},
+                [&](const sql::Row& row) {
+                  version = row.integer(0);
+                  oldest_reader = row.integer(1);
+                });
+  }));
+  const auto ours = migrations().back().version;
+  if (oldest_reader > ours)
+    return fail(
+        Failure::invalid,
+        fmt::format("the catalog's schema is version {}, which needs a Slipway that knows version {}; this one knows "
+                    "{}: install a newer Slipway",
+                    version, oldest_reader, ours));
+  return static_cast<int>(version);
+}
+
+Result<std::optional<std::string>> Catalog::setting(std::string_view name) {
+  std::optional<std::string> value;
+  TRY(m_database.read([&](sql::Session& session) {
+    session.run("SELECT value FROM setting WHERE name = $1", {name}, [&](const sql::Row& row) { value = row.text(0); });
+  }));
+  return value;
+}
+
+Result<> Catalog::set_setting(std::string_view name, std::string_view value) {
+  return m_database.write([&](sql::Session& session) -> Result<> {
+    session.run(
+        "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value",
+        {name, value});
+    return {};
+  });
+}
+
+Result<> Catalog::pair_with_store(const std::string& store_id) {
+  TRY_ASSIGN(const auto known, setting("store_id"));
+  if (!known) return set_setting("store_id", store_id);
+  if (*known != store_id)
+    return fail(Failure::conflict,
+                fmt::format("this catalog belongs to store {}, but the store here is {}: one of them was restored or "
+                            "replaced alone. Put the matching pair back.",
+                            *known, store_id));
+  return {};
+}
+
+Result<blob::LocationId> Catalog::next_location() {
+  const std::lock_guard lock(m_locations_mutex);
+  if (m_next_location == m_locations_end) {
+    std::uint64_t first = 0;
+    TRY(m_database.write([&](sql::Session& session) -> Result<> {
+      first = static_cast<std::uint64_t>(
+          session.number("SELECT CAST(value AS BIGINT) FROM setting WHERE name = 'next_location'").value_or(1));
+      session.run("INSERT INTO setting (name, value) VALUES ('next_location', $1) ON CONFLICT (name) DO UPDATE SET "
+                  "value = EXCLUDED.value",
+                  {std::to_string(first + locations_reserved_at_once)});
+      return {};
+    }));
+    m_next_location = first;
+    m_locations_end = first + locations_reserved_at_once;
+  }
+  return blob::LocationId(m_next_location++);
+}
+
+Result<Timestamp> Catalog::latest_change() {
+  std::int64_t at = 0;
+  TRY(m_database.read([&](sql::Session& session) {
+    at = session.number("SELECT at FROM journal ORDER BY sequence DESC LIMIT 1").value_or(0);
+  }));
+  return from_micros(at);
+}
+
+Result<Totals> Catalog::totals() {
+  Totals out;
+  TRY(m_database.read([&](sql::Session& session) {
+    const auto count = [&](std::string_view text) {
+      return static_cast<std::uint64_t>(session.number(text).value_or(0));
+    };
+    out = {.repositories = count("SELECT COUNT(*) FROM repository"),
+           .tags = count("SELECT COUNT(*) FROM tag"),
+           .manifests = count("SELECT COUNT(*) FROM manifest"),
+           .blobs = count("SELECT COUNT(*) FROM blob"),
+           .blob_bytes = count("SELECT SUM(size) FROM blob"),
+           .uploads = count("SELECT COUNT(*) FROM upload"),
+           .deletions = count("SELECT COUNT(*) FROM deletion"),
+           .journal = count("SELECT COUNT(*) FROM journal")};
+  }));
+  return out;
+}
+
+}  // namespace slipway::catalog

@@ -1,0 +1,94 @@
+#include "base/random.hpp"
+#include "catalog/steps.hpp"
+
+namespace slipway::catalog {
+namespace {
+
+constexpr std::string_view select_upload = "SELECT u.id, r.name, u.location, u.position, u.token, u.epoch, "
+                                           "u.started_at FROM upload u JOIN repository r ON r.id = u.repository "
+                                           "WHERE u.id = $1 AND r.name = $2";
+
+Upload upload_of(const sql::Row& row) {
+  return {.id = std::string(row.text(0)),
+          .repository = std::string(row.text(1)),
+          .location = blob::LocationId(static_cast<std::uint64_t>(row.integer(2))),
+          .position = static_cast<std::uint64_t>(row.integer(3)),
+          .token = std::string(as_text(row.blob(4))),
+          .epoch = row.integer(5),
+          .started_at = from_micros(row.integer(6))};
+}
+
+Error no_upload(const std::string& repository, const std::string& id) {
+  return {Failure::not_found, "repository '" + repository + "' has no upload " + id.substr(0, 64) +
+                                  ": it ended, was cancelled or timed out"};
+}
+
+}  // namespace
+
+Result<Upload> Catalog::begin_upload(const std::string& repository, const std::string& who, std::size_t open_max) {
+  TRY_ASSIGN(const auto location, next_location());
+  Upload upload{.id = random_hex(16), .repository = repository, .location = location, .started_at = m_clock.now()};
+  TRY(m_database.write([&](sql::Session& session) -> Result<> {
+    if (session.number("SELECT COUNT(*) FROM upload").value_or(0) >= static_cast<std::int64_t>(open_max))
+      return fail(Failure::busy, "too many uploads are open; try again later");
+    session.run("INSERT INTO upload (id, repository, location, position, token, epoch, started_at, touched_at, who) "
+                "VALUES ($1, $2, $3, 0, $4, 0, $5, $5, $6)",
+                {upload.id, ensure_repository(session, repository), static_cast<std::int64_t>(number_of(location)),
+                 ByteView(), to_micros(upload.started_at), who});
+    return {};
+  }));
+  return upload;
+}
+
+Result<Upload> Catalog::find_upload(const std::string& repository, const std::string& id) {
+  std::optional<Upload> out;
+  TRY(m_database.read([&](sql::Session& session) {
+    session.run(select_upload, {id, repository}, [&](const sql::Row& row) { out = upload_of(row); });
+  }));
+  if (!out) return std::unexpected(no_upload(repository, id));
+  return *out;
+}
+
+Result<Upload> Catalog::claim_upload(const std::string& repository, const std::string& id) {
+  std::optional<Upload> out;
+  TRY(m_database.write([&](sql::Session& session) -> Result<> {
+    out.reset();
+    session.run("UPDATE upload SET epoch = epoch + 1, touched_at = $2 WHERE id = $1", {id, now()});
+    session.run(select_upload, {id, repository}, [&](const sql::Row& row) { out = upload_of(row); });
+    if (!out) return std::unexpected(no_upload(repository, id));
+    return {};
+  }));
+  return *out;
+}
+
+Result<> Catalog::save_upload(const Upload& upload) {
+  return m_database.write([&](sql::Session& session) -> Result<> {
+    const auto saved = session.run(
+        "UPDATE upload SET position = $1, token = $2, touched_at = $3 WHERE id = $4 AND epoch = $5",
+        {static_cast<std::int64_t>(upload.position), as_bytes(upload.token), now(), upload.id, upload.epoch});
+    if (saved == 0)
+      return fail(Failure::conflict, "upload " + upload.id + " was ended, or taken over by a later request");
+    return {};
+  });
+}
+
+Result<> Catalog::remove_upload(const std::string& id) {
+  return m_database.write([&](sql::Session& session) -> Result<> {
+    end_upload(session, id);
+    return {};
+  });
+}
+
+Result<std::vector<Upload>> Catalog::stale_uploads(Timestamp before, std::size_t limit) {
+  std::vector<Upload> out;
+  TRY(m_database.read([&](sql::Session& session) {
+    session.run("SELECT u.id, r.name, u.location, u.position, u.token, u.epoch, u.started_at FROM upload u JOIN "
+                "repository r ON r.id = u.repository "
+                "WHERE u.touched_at < $1 ORDER BY u.touched_at LIMIT $2",
+                {to_micros(before), static_cast<std::int64_t>(limit)},
+                [&](const sql::Row& row) { out.push_back(upload_of(row)); });
+  }));
+  return out;
+}
+
+}  // namespace slipway::catalog

@@ -1,0 +1,55 @@
+#pragma once
+// The commands, one .cpp each. Each returns the process's exit code: 0 done, 1 failed, 2 wrong usage.
+
+#include "cli/config.hpp"
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace slipway::cli {
+
+inline constexpr int exit_done = 0;
+inline constexpr int exit_failed = 1;
+inline constexpr int exit_usage = 2;
+
+/// A key set by a flag: the flag, the key, the values.
+struct FlagValue {
+  std::string flag;
+  std::string key;
+  std::vector<std::string> values;
+};
+
+/// What every command may be told.
+struct Common {
+  std::filesystem::path config_file;
+  std::vector<FlagValue> flags;
+  bool json = false;
+};
+
+/// Flags over file over defaults, checked.
+Result<Config> load_config(const Common& common);
+
+/// Prints "slipway: <message>" and returns exit_failed.
+int report(const Error& error);
+
+int run_init(const Common& common);
+int run_serve(const Common& common);
+int run_config_check(const Common& common);
+int run_config_show(const Common& common);
+int run_version(const Common& common);
+
+/// Where an admin command goes: a server, or a stopped data directory.
+struct AdminTarget {
+  std::string server;          ///< URL; empty: SLIPWAY_SERVER, else the configuration
+  std::filesystem::path data;  ///< --data: in process
+  std::string token;           ///< empty: SLIPWAY_TOKEN
+  std::string ca_file;
+};
+
+/// Runs one operation of admin/ and prints its answer.
+int run_admin(const Common& common, const AdminTarget& target, const std::string& operation,
+              const std::map<std::string, std::string>& parameters);
+
+}  // namespace slipway::cli

@@ -1,0 +1,67 @@
+#pragma once
+// The configuration: one TOML file, every key documented and checked. docs/configuration.md is its manual; `slipway
+// config show` prints every key with its value and where that came from.
+
+#include "base/result.hpp"
+#include "http/limits.hpp"
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace slipway::cli {
+
+struct Config {
+  std::vector<std::string> listen{"127.0.0.1:5000"};
+  std::filesystem::path data = "slipway-data";
+  bool read_only = false;
+  std::size_t workers = 0;
+  std::size_t pumps = 0;
+  std::vector<std::string> proxies;
+  std::filesystem::path tls_certificate;
+  std::filesystem::path tls_key;
+  http::Limits limits;
+  std::size_t manifest_bytes = 4U << 20;
+  std::uint64_t blob_bytes = 0;
+  std::size_t uploads = 10'000;
+  std::chrono::milliseconds upload_expiry = std::chrono::hours(24);
+  bool sparse_indexes = false;
+  std::filesystem::path htpasswd;
+  std::vector<std::string> admins;
+  std::string anonymous;  ///< empty: not stated
+  bool public_metrics = false;
+  std::string log_level = "info";
+  std::string log_format = "text";
+  bool log_requests = true;
+
+  std::map<std::string, std::string> origins;  ///< key → where its value came from; absent: the default
+};
+
+/// One key as people see it.
+struct KeyView {
+  std::string name;      ///< "limits.connections"
+  std::string kind;      ///< "number", "duration", "size", "text", "boolean", "list of texts"
+  std::string value;     ///< as TOML
+  std::string fallback;  ///< the default, as TOML
+  std::string origin;    ///< "default", "FILE:LINE" or "--flag"
+  std::string meaning;
+};
+std::vector<KeyView> keys_of(const Config& config);
+
+/// Reads TOML over `config`. Failure::invalid with "FILE:LINE: …" for bad syntax, an unknown key (with the nearest
+/// known one), a value of the wrong kind or out of its bounds.
+Result<> read_config(const std::filesystem::path& file, Config& config);
+Result<> read_config_text(std::string_view text, const std::string& name, Config& config);
+
+/// Sets a key as a command-line flag does.
+Result<> set_key(Config& config, const std::string& key, const std::vector<std::string>& values,
+                 const std::string& origin);
+
+/// What is wrong between keys (a certificate without its key …).
+Result<> check_config(const Config& config);
+
+/// The file to read: `given`, else $SLIPWAY_CONFIG, else /etc/slipway/slipway.toml if it is there, else none.
+std::filesystem::path find_config(const std::filesystem::path& given);
+
+}  // namespace slipway::cli

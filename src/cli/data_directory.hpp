@@ -1,0 +1,41 @@
+#pragma once
+// The embedded data directory: DIR/catalog.sqlite, DIR/store/, DIR/lock, and while a server runs DIR/server.json. One
+// process at a time uses it; docs/on-disk-format.md describes it.
+
+#include "blob/fs_store.hpp"
+#include "catalog/catalog.hpp"
+#include "sql/sqlite.hpp"
+
+namespace slipway::cli {
+
+class DataDirectory {
+public:
+  /// Locks and opens it; `create` makes what is missing, else not_found. Failure::busy, naming the process, while
+  /// another uses it; conflict where store and catalog do not belong together.
+  static Result<std::unique_ptr<DataDirectory>> open(const std::filesystem::path& path, const Clock& clock,
+                                                     bool create);
+  /// Removes server.json if announce() wrote it.
+  ~DataDirectory();
+
+  catalog::Catalog& catalog() { return *m_catalog; }
+  blob::BlobStore& store() { return *m_store; }
+  const std::string& store_id() const { return m_store_id; }
+  const std::filesystem::path& path() const { return m_path; }
+
+  /// Tells clients on this machine where the server listens.
+  Result<> announce(const std::vector<std::string>& urls);
+
+private:
+  explicit DataDirectory(std::filesystem::path path) : m_path(std::move(path)) {}
+  Result<> lock();
+
+  const std::filesystem::path m_path;
+  Fd m_lock;
+  bool m_announced = false;
+  std::unique_ptr<blob::FsStore> m_store;
+  std::string m_store_id;
+  std::unique_ptr<sql::SqliteDatabase> m_database;
+  std::unique_ptr<catalog::Catalog> m_catalog;
+};
+
+}  // namespace slipway::cli

@@ -1,0 +1,236 @@
+#include "cli/parse.hpp"
+
+#include "cli/commands.hpp"
+#include "cli/completion.hpp"
+#include "cli/config_values.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/core.h>
+
+namespace slipway::cli {
+namespace {
+
+/// The program's commands and what they were told. Options bind to members, so it must not move.
+class CommandLine {
+public:
+  CommandLine() {
+    m_app.require_subcommand(1);
+    m_app.set_help_all_flag("--help-all", "Help of every command");
+    add_server_commands();
+    add_config_commands();
+    add_repository_commands();
+    add_other_commands();
+  }
+  CommandLine(const CommandLine&) = delete;
+
+  int run(int argc, char** argv) {
+    try {
+      m_app.parse(argc, argv);
+    } catch (const CLI::CallForHelp& help) {
+      return m_app.exit(help);
+    } catch (const CLI::CallForAllHelp& help) {
+      return m_app.exit(help);
+    } catch (const CLI::ParseError& error) {
+      fmt::print(stderr, "slipway: {}{}\n", error.what(), suggestion(argc, argv));
+      return exit_usage;
+    }
+    return m_run();
+  }
+
+private:
+  /// A sub-command that runs `action`.
+  CLI::App* command(CLI::App* parent, const char* name, const char* summary, std::function<int()> action) {
+    auto* made = parent->add_subcommand(name, summary);
+    made->callback([this, action = std::move(action)] { m_run = action; });
+    return made;
+  }
+
+  CLI::App* group(const char* name, const char* summary) {
+    auto* made = m_app.add_subcommand(name, summary);
+    made->require_subcommand(1);
+    return made;
+  }
+
+  void add_config_option(CLI::App* to) {
+    to->add_option("--config", m_common.config_file,
+                   "Configuration file (default: $SLIPWAY_CONFIG, then /etc/slipway/slipway.toml)")
+        ->type_name("FILE");
+  }
+
+  void add_json_option(CLI::App* to) { to->add_flag("--json", m_common.json, "Answer as JSON"); }
+
+  /// A flag that sets a configuration key.
+  void add_key_option(CLI::App* to, const std::string& flag, const std::string& key, const char* type,
+                      const char* summary) {
+    to->add_option_function<std::vector<std::string>>(
+          flag,
+          [this, flag, key](const std::vector<std::string>& values) { m_common.flags.push_back({flag, key, values}); },
+          summary)
+        ->type_name(type)
+        ->allow_extra_args(false);
+  }
+
+  void add_server_commands() {
+    auto* init = command(&m_app, "init", "Make a data directory and print its admin token, once",
+                         [this] { return run_init(m_common); });
+    add_config_option(init);
+    add_key_option(init, "--data", "server.data", "DIR", "The data directory");
+    add_json_option(init);
+
+    auto* serve = command(&m_app, "serve", "Serve until SIGTERM", [this] { return run_serve(m_common); });
+    add_config_option(serve);
+    add_key_option(serve, "--data", "server.data", "DIR", "The data directory; made if it is missing");
+    add_key_option(serve, "--listen", "server.listen", "ADDRESS",
+                   "HOST:PORT, [IPV6]:PORT or unix:/path; may be given several times");
+    add_key_option(serve, "--tls-certificate", "tls.certificate", "FILE", "Certificate chain, PEM");
+    add_key_option(serve, "--tls-key", "tls.key", "FILE", "Its private key, PEM");
+    add_key_option(serve, "--htpasswd", "access.htpasswd", "FILE", "Users, made by htpasswd -B");
+    add_key_option(serve, "--anonymous", "access.anonymous", "WHAT", "What needs no login: none, pull, push or all");
+    add_key_option(serve, "--log-level", "log.level", "LEVEL", "debug, info, warn, error or off");
+    serve->add_flag_callback(
+        "--read-only", [this] { m_common.flags.push_back({"--read-only", "server.read_only", {"true"}}); },
+        "Answer pulls only");
+  }
+
+  void add_config_commands() {
+    auto* config = group("config", "Check or show the configuration");
+    auto* check = command(config, "check", "Check a configuration file", [this] { return run_config_check(m_common); });
+    add_config_option(check);
+    auto* show = command(config, "show", "Every key: value, default, origin, meaning",
+                         [this] { return run_config_show(m_common); });
+    add_config_option(show);
+    add_json_option(show);
+  }
+
+  /// A command that runs an admin operation; positional arguments fill its parameters.
+  CLI::App* admin_command(CLI::App* parent, const char* name, const char* summary, const std::string& operation,
+                          const std::vector<std::pair<std::string, std::string>>& arguments) {
+    auto* made = command(parent, name, summary, [this, operation] {
+      if (!m_target.data.empty() && !m_target.server.empty()) {
+        fmt::print(stderr, "slipway: --data is for a stopped server, --server for a running one: give one of them\n");
+        return exit_usage;
+      }
+      return run_admin(m_common, m_target, operation, m_parameters);
+    });
+    for (const auto& [parameter, help] : arguments) {
+      const bool optional = parameter.ends_with('?');
+      const auto key = optional ? parameter.substr(0, parameter.size() - 1) : parameter;
+      auto* option = made->add_option_function<std::string>(
+          key, [this, key](const std::string& value) { m_parameters[key] = value; }, help);
+      if (!optional) option->required();
+    }
+    made->add_option("--server", m_target.server,
+                     "URL of a running server (default: $SLIPWAY_SERVER, then the configuration)")
+        ->type_name("URL");
+    made->add_option("--data", m_target.data, "Data directory of a stopped server")->type_name("DIR");
+    made->add_option("--token", m_target.token, "Admin token (default: $SLIPWAY_TOKEN)")->type_name("TOKEN");
+    made->add_option("--ca", m_target.ca_file, "Certificates to trust, PEM")->type_name("FILE");
+    add_config_option(made);
+    add_json_option(made);
+    return made;
+  }
+
+  void add_page_options(CLI::App* to) {
+    to->add_option_function<std::string>(
+          "--last", [this](const std::string& name) { m_parameters["last"] = name; }, "Go on after this name")
+        ->type_name("NAME");
+    to->add_option_function<std::string>(
+          "-n", [this](const std::string& count) { m_parameters["n"] = count; }, "At most so many (default 1000)")
+        ->type_name("COUNT");
+  }
+
+  void add_repository_commands() {
+    auto* repo = group("repo", "Repositories");
+    add_page_options(admin_command(repo, "ls", "List repositories", "repo/ls", {}));
+    admin_command(repo, "show", "One repository and what it holds", "repo/show", {{"repository", "Its name"}});
+    admin_command(repo, "rm", "Remove a repository with its tags and manifests", "repo/rm",
+                  {{"repository", "Its name"}});
+
+    auto* tag = group("tag", "Tags");
+    add_page_options(
+        admin_command(tag, "ls", "List tags, where they point and since when", "tag/ls", {{"repository", "Its name"}}));
+    admin_command(tag, "rm", "Remove one tag", "tag/rm", {{"repository", "Its name"}, {"tag", "The tag"}});
+    admin_command(tag, "history", "Every move of a tag, newest first", "tag/history",
+                  {{"repository", "Its name"}, {"tag?", "One tag (default: all)"}});
+
+    auto* manifest = group("manifest", "Manifests");
+    admin_command(manifest, "show", "Print a manifest as it was pushed", "manifest/show",
+                  {{"repository", "Its name"}, {"reference", "A tag or digest"}});
+  }
+
+  void add_other_commands() {
+    auto* doctor =
+        admin_command(&m_app, "doctor", "Check data directory, catalog, store, clock and limits", "doctor", {});
+    doctor->add_flag_callback(
+        "--deep", [this] { m_parameters["deep"] = "true"; }, "Compare every file of the store with the catalog");
+
+    auto* server = group("server", "A running server");
+    admin_command(server, "status", "Version, settings and totals", "server/status", {});
+    auto* set = admin_command(server, "set", "Change a setting until the next start", "server/set", {});
+    set->add_option_function<std::string>(
+           "--read-only", [this](const std::string& value) { m_parameters["read_only"] = value; }, "true or false")
+        ->type_name("BOOLEAN");
+    set->add_option_function<std::string>(
+           "--log-level", [this](const std::string& value) { m_parameters["log_level"] = value; },
+           "debug, info, warn, error or off")
+        ->type_name("LEVEL");
+
+    auto* completion =
+        command(&m_app, "completion", "Print completions for a shell: source <(slipway completion bash)", [this] {
+          CommandWords words;
+          collect_words(m_app, "", words);
+          fmt::print("{}", completion_script(m_shell, words));
+          return exit_done;
+        });
+    completion->add_option("shell", m_shell, "bash, zsh or fish")
+        ->required()
+        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+
+    auto* version = command(&m_app, "version", "Print the version", [this] { return run_version(m_common); });
+    add_json_option(version);
+  }
+
+  static void collect_words(const CLI::App& app, const std::string& path, CommandWords& words) {
+    auto& choices = words[path];
+    for (const auto* option : app.get_options())
+      if (!option->get_lnames().empty()) choices.push_back("--" + option->get_lnames().front());
+    for (const auto* below : app.get_subcommands(nullptr)) {
+      choices.push_back(below->get_name());
+      collect_words(*below, path.empty() ? below->get_name() : path + " " + below->get_name(), words);
+    }
+  }
+
+  /// For a mistyped command or flag, the nearest one; always how to get help.
+  std::string suggestion(int argc, char** argv) const {
+    CommandWords words;
+    collect_words(m_app, "", words);
+    std::string path;
+    for (int i = 1; i < argc; ++i) {
+      const std::string word(argv[i]);
+      const auto& known = words[path];
+      const auto below = path.empty() ? word : path + " " + word;
+      if (words.contains(below)) {
+        path = below;
+        continue;
+      }
+      const auto name = word.substr(0, word.find('='));
+      if (std::ranges::find(known, name) != known.end()) continue;
+      if (const auto guess = nearest(name, known); !guess.empty()) return "\nDid you mean '" + guess + "'?";
+      break;
+    }
+    return "\nSee: slipway " + path + (path.empty() ? "" : " ") + "--help";
+  }
+
+  CLI::App m_app{"Publishes what a software community ships, from one content-addressed store.", "slipway"};
+  Common m_common;
+  AdminTarget m_target;
+  std::map<std::string, std::string> m_parameters;
+  std::string m_shell;
+  std::function<int()> m_run;
+};
+
+}  // namespace
+
+int run(int argc, char** argv) { return CommandLine().run(argc, argv); }
+
+}  // namespace slipway::cli

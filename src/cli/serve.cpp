@@ -1,0 +1,163 @@
+#include "admin/routes.hpp"
+#include "base/log.hpp"
+#include "base/version.hpp"
+#include "cli/commands.hpp"
+#include "cli/data_directory.hpp"
+#include "http/server.hpp"
+#include "lifecycle/janitor.hpp"
+#include "oci/registry.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <sys/resource.h>
+#include <thread>
+#include <unistd.h>
+
+namespace slipway::cli {
+namespace {
+
+/// The signals the main thread waits for. Blocked before any thread starts, so that no other gets them.
+class Signals {
+public:
+  Signals() {
+    sigemptyset(&m_set);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&m_set, number);
+    pthread_sigmask(SIG_BLOCK, &m_set, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+  }
+  /// The next one, or 0 after `timeout`.
+  int wait(std::chrono::seconds timeout) const {
+    const timespec limit{timeout.count(), 0};
+    return std::max(0, sigtimedwait(&m_set, nullptr, &limit));
+  }
+
+private:
+  sigset_t m_set{};
+};
+
+/// Ten thousand connections need as many descriptors; the hard limit is what we were allowed.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// DESIGN's rule: open doors must be stated, never the result of forgetting.
+Result<access::Anonymous> decide_anonymous(const Config& config, const std::vector<http::ListenAddress>& listen) {
+  if (!config.anonymous.empty()) return access::anonymous_named(config.anonymous);
+  if (!config.htpasswd.empty()) return access::Anonymous::nothing;
+  if (std::ranges::all_of(listen, &http::ListenAddress::is_local)) {
+    log::warn("no users are configured: everybody on this machine may do everything; set access.htpasswd to end that");
+    return access::Anonymous::everything;
+  }
+  return fail(
+      Failure::invalid,
+      "a listen address can be reached from other machines, but no users are configured: set access.htpasswd, or state "
+      "access.anonymous = \"none\", \"pull\", \"push\" or \"all\"");
+}
+
+Result<std::unique_ptr<access::Access>>
+open_access(const Config& config, const std::vector<http::ListenAddress>& listen, catalog::Catalog& catalog) {
+  TRY_ASSIGN(const auto anonymous, decide_anonymous(config, listen));
+  TRY_ASSIGN(const auto token, catalog.setting("admin_token"));
+  return access::Access::open({.htpasswd = config.htpasswd,
+                               .admins = config.admins,
+                               .anonymous = anonymous,
+                               .public_metrics = config.public_metrics,
+                               .admin_token_sha256 = token.value_or("")});
+}
+
+Result<http::ServerOptions> server_options(const Config& config, std::vector<http::ListenAddress> listen) {
+  http::ServerOptions options{.listen = std::move(listen),
+                              .tls_certificate = config.tls_certificate,
+                              .tls_key = config.tls_key,
+                              .limits = config.limits,
+                              .workers = config.workers,
+                              .pumps = config.pumps,
+                              .log_requests = config.log_requests};
+  for (const auto& text : config.proxies) {
+    TRY_ASSIGN(auto network, http::Network::parse(text));
+    options.proxies.push_back(network);
+  }
+  return options;
+}
+
+oci::RegistryOptions registry_options(const Config& config) {
+  return {.manifest = {.size_max = config.manifest_bytes},
+          .blob_bytes_max = config.blob_bytes,
+          .uploads_max = config.uploads,
+          .sparse_indexes = config.sparse_indexes};
+}
+
+/// Until SIGTERM or SIGINT; SIGHUP and a look every two seconds read the users again.
+void wait_for_end(const Signals& signals, access::Access& access) {
+  for (;;) {
+    const int number = signals.wait(std::chrono::seconds(2));
+    if (number == SIGTERM || number == SIGINT) {
+      log::info("stopping", {{"signal", number == SIGTERM ? "SIGTERM" : "SIGINT"}});
+      return;
+    }
+    if (const auto reloaded = access.reload_if_changed(); !reloaded)
+      log::error("the new users cannot be used; the old ones stay", {{"error", reloaded.error().message}});
+    else if (*reloaded)
+      log::info("users reloaded");
+  }
+}
+
+Result<> serve(const Config& config) {
+  log::configure(*log::level_named(config.log_level),
+                 config.log_format == "json" ? log::Format::json : log::Format::text);
+  const Signals signals;
+  raise_descriptor_limit();
+  std::vector<http::ListenAddress> listen;
+  for (const auto& text : config.listen) {
+    TRY_ASSIGN(auto address, http::ListenAddress::parse(text));
+    listen.push_back(std::move(address));
+  }
+
+  const SystemClock clock;
+  Metrics metrics;
+  TRY_ASSIGN(const auto directory, DataDirectory::open(config.data, clock, true));
+  auto& catalog = directory->catalog();
+  auto& store = directory->store();
+  catalog.set_read_only(config.read_only);
+  TRY_ASSIGN(const auto access, open_access(config, listen, catalog));
+
+  oci::Registry registry(catalog, store, directory->store_id(), *access, registry_options(config));
+  admin::Instance instance{.catalog = catalog,
+                           .store = store,
+                           .clock = clock,
+                           .data = directory->path(),
+                           .urls = {},
+                           .started_at = clock.now()};
+  http::Router router;
+  router.add("/v2", [&](http::Request& request) { return registry.handle(request); });
+  admin::add_routes(router, instance, *access, metrics);
+
+  lifecycle::Janitor janitor(catalog, store, clock,
+                             {.upload_expiry = std::chrono::duration_cast<std::chrono::seconds>(config.upload_expiry)});
+  TRY_ASSIGN(auto options, server_options(config, listen));
+  TRY_ASSIGN(const auto server, http::Server::start(std::move(options), std::ref(router), metrics));
+  instance.urls = server->urls();
+  TRY(directory->announce(server->urls()));
+  for (const auto& url : server->urls())
+    log::info(
+        "serving",
+        {{"url", url}, {"data", directory->path().string()}, {"version", version()}, {"read_only", config.read_only}});
+  wait_for_end(signals, *access);
+  server->drain();
+  log::info("stopped");
+  return {};
+}
+
+}  // namespace
+
+int run_serve(const Common& common) {
+  const auto config = load_config(common);
+  if (!config) return report(config.error());
+  if (const auto served = serve(*config); !served) return report(served.error());
+  return exit_done;
+}
+
+}  // namespace slipway::cli

@@ -1,0 +1,117 @@
+#pragma once
+// One connection: handshake, heads, bodies, answers. It is owned by one thread at a time — a worker that advances it,
+// or a pump that ships its answer — and by none while it is parked in epoll. It never blocks on its peer.
+
+#include "base/gate.hpp"
+#include "http/buffer.hpp"
+#include "http/observer.hpp"
+#include "http/outgoing.hpp"
+#include "http/parser.hpp"
+#include "http/transport.hpp"
+
+#include <atomic>
+#include <memory>
+
+namespace slipway::http {
+
+/// What all connections of a server share.
+struct Shared {
+  Limits limits;
+  Handler handler;
+  Observer& observer;
+  std::function<bool()> may_wait_for_disk;         ///< false while too many answers wait for cold bytes
+  std::function<bool(std::string_view)> is_proxy;  ///< whose X-Forwarded-* and X-Request-Id are believed
+  std::atomic<std::size_t> buffered{0};            ///< bytes of all connections' input buffers
+  std::atomic<bool> draining{false};
+};
+
+class Connection {
+public:
+  enum class Next {
+    read,   ///< park until the socket is readable
+    write,  ///< park until it is writable
+    ship,   ///< give it to a pump
+    close,
+  };
+
+  Connection(std::unique_ptr<Transport> transport, std::string peer, Shared& shared);
+  ~Connection();
+  Connection(const Connection&) = delete;
+
+  /// For the worker that owns it: goes as far as it can without waiting for the peer.
+  Next advance();
+
+  /// For the pump that owns it: ships up to `allowance` bytes more of the answer.
+  Shipping ship(std::size_t allowance);
+  /// After ship() said done.
+  Next after_shipping();
+  FileSlice cold_slice() const { return m_outgoing.next_slice(read_ahead_window); }
+  /// Bytes of the answer that the peer has acknowledged: what tells a slow reader from a dead one.
+  std::uint64_t bytes_acknowledged() const;
+
+  /// From any thread while the connection exists: ends it if its deadline is over. The owner then reads an end of file.
+  void expire_if_late(Steady now);
+  /// The same at once, for a connection that waits between requests; true if it was one.
+  bool expire_if_idle();
+  /// Cuts it off in both directions, whatever it is doing.
+  void cut();
+
+  int fd() const { return m_transport->fd(); }
+  const std::string& peer() const { return m_peer; }
+
+  // Hand-over between threads: epoll orders them, and these tell the memory model (and TSan) so.
+  void give() { m_handover.store(1, std::memory_order_release); }
+  void take() { static_cast<void>(m_handover.load(std::memory_order_acquire)); }
+
+private:
+  enum class Phase { handshake, head, body, answer, lingering };
+  using Step = std::optional<Next>;  // nothing: the phase changed, go on
+
+  Step step_handshake();
+  Step step_head();
+  Step step_body();
+  Step step_answer();
+  Step step_lingering();
+
+  Step begin_request();
+  void describe_request(Request& request) const;
+  Answer ask_handler(Request& request);
+  Step expect_continue();
+  Step pass_body_on();
+  Step refuse(Refusal refusal);
+  Step answer(Response response);
+  Step answer_tls_on_plain_port();
+  Step end_exchange(bool complete);
+  Step begin_lingering();
+
+  IoState fill(std::size_t size_min);
+  Step park(Next next, std::chrono::milliseconds time_allowed);
+  Step park_for_body();
+  void report(bool complete);
+
+  std::unique_ptr<Transport> m_transport;
+  const std::string m_peer;
+  Shared& m_shared;
+  Buffer m_in;
+  Phase m_phase = Phase::handshake;
+
+  // The exchange under way; empty between requests.
+  std::unique_ptr<MessageParser> m_parser;
+  std::unique_ptr<BodySink> m_sink;
+  Outgoing m_outgoing;
+  Steady m_since;  // first byte of the head, or its end once it is complete
+  int m_status = 0;
+  std::uint64_t m_bytes_in = 0;
+  bool m_head_complete = false;
+  bool m_close_after = false;
+  Steady m_window_start;  // of the minimum rate for a body
+  std::uint64_t m_window_bytes = 0;
+  std::uint64_t m_total_sent = 0;
+
+  std::atomic<std::int64_t> m_deadline;  // steady nanoseconds; no_deadline while owned
+  std::atomic<bool> m_expired{false};
+  std::atomic<bool> m_idle{false};
+  std::atomic<int> m_handover{0};
+};
+
+}  // namespace slipway::http

@@ -1,0 +1,108 @@
+#include "http/outgoing.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <fmt/format.h>
+#include <sys/uio.h>
+
+namespace slipway::http {
+namespace {
+
+/// The Date field (RFC 9110 §5.6.7), formatted at most once a second a thread.
+const std::string& http_date() {
+  thread_local std::time_t last = 0;
+  thread_local std::string text;
+  const auto now = std::time(nullptr);
+  if (now != last) {
+    std::tm parts{};
+    ::gmtime_r(&now, &parts);
+    char buffer[64];
+    text.assign(buffer, std::strftime(buffer, sizeof buffer, "%a, %d %b %Y %H:%M:%S GMT", &parts));
+    last = now;
+  }
+  return text;
+}
+
+/// True if the byte at `offset` can be read without waiting for the disk; also where the file system cannot tell.
+bool in_memory(int file, std::uint64_t offset) {
+  char byte;
+  iovec part{&byte, 1};
+  return ::preadv2(file, &part, 1, static_cast<off_t>(offset), RWF_NOWAIT) >= 0 || errno != EAGAIN;
+}
+
+}  // namespace
+
+Outgoing::Outgoing(Response response, const Request& request, bool close, bool without_body)
+    : m_body(std::move(response.body)), m_body_size(size_of(m_body)) {
+  m_head.reserve(512);
+  auto out = std::back_inserter(m_head);
+  fmt::format_to(out, "HTTP/1.1 {} {}\r\nDate: {}\r\n", response.status, reason_of(response.status), http_date());
+  for (const auto& [name, value] : response.headers.all()) {
+    m_head.append(name).append(": ");
+    // What a handler echoes may hold anything; a line break would start a field of the client's making.
+    std::ranges::copy_if(value, out, [](char c) { return c != '\r' && c != '\n' && c != '\0'; });
+    m_head.append("\r\n");
+  }
+  if (!request.id.empty()) fmt::format_to(out, "X-Request-Id: {}\r\n", request.id);
+  if (response.status != 204 && response.status != 304) fmt::format_to(out, "Content-Length: {}\r\n", m_body_size);
+  if (close)
+    m_head.append("Connection: close\r\n");
+  else if (request.http_1_0)
+    m_head.append("Connection: keep-alive\r\n");
+  m_head.append("\r\n");
+  if (without_body) {
+    m_body = std::monostate{};
+    m_body_size = 0;
+  }
+  if (const auto* text = std::get_if<std::string>(&m_body); text && text->size() <= 16384) {
+    m_head.append(*text);  // one packet and one call for the many small answers
+    m_body = std::monostate{};
+    m_body_size = 0;
+  }
+}
+
+ByteView Outgoing::memory() const {
+  if (const auto* text = std::get_if<std::string>(&m_body)) return as_bytes(*text);
+  if (const auto* text = std::get_if<std::shared_ptr<const std::string>>(&m_body)) return as_bytes(**text);
+  return {};
+}
+
+FileSlice Outgoing::next_slice(std::size_t window) const {
+  const auto* slice = std::get_if<FileSlice>(&m_body);
+  if (!slice || m_body_sent == m_body_size) return {};
+  return {slice->file, {slice->range.offset + m_body_sent, std::min<std::uint64_t>(window, m_body_size - m_body_sent)}};
+}
+
+bool Outgoing::is_warm() const {
+  const auto next = next_slice(read_ahead_window);
+  if (!next.file) return true;
+  return in_memory(next.file->get(), next.range.offset) &&
+         in_memory(next.file->get(), next.range.offset + next.range.length - 1);
+}
+
+Shipping Outgoing::ship(Transport& transport, std::size_t allowance) {
+  const auto stop = [](IoState state) { return state == IoState::closed ? Shipping::broken : Shipping::blocked; };
+  while (m_head_sent < m_head.size()) {
+    const auto io = transport.write(as_bytes(m_head).subspan(m_head_sent), m_body_size > 0);
+    if (io.state != IoState::ok) return stop(io.state);
+    m_head_sent += io.bytes;
+  }
+  while (m_body_sent < m_body_size) {
+    if (allowance == 0) return Shipping::more;
+    IoResult io;
+    if (const auto next = next_slice(std::min(allowance, read_ahead_window)); next.file) {
+      if (!is_warm()) return Shipping::cold;
+      io = transport.send_file(next.file->get(), next.range);
+    } else {
+      const auto rest = memory().subspan(m_body_sent);
+      io = transport.write(rest.first(std::min(allowance, rest.size())), false);
+    }
+    if (io.state != IoState::ok) return stop(io.state);
+    m_body_sent += io.bytes;
+    allowance -= std::min(allowance, io.bytes);
+  }
+  return Shipping::done;
+}
+
+}  // namespace slipway::http

@@ -1,0 +1,67 @@
+#include "lifecycle/janitor.hpp"
+
+#include "base/log.hpp"
+#include "blob/intake.hpp"
+
+namespace slipway::lifecycle {
+
+constexpr std::size_t page = 100;
+
+Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore& store) {
+  std::size_t removed = 0;
+  for (;;) {
+    TRY_ASSIGN(const auto unwanted, catalog.deletions(page));
+    if (unwanted.empty()) return removed;
+    for (const auto& location : unwanted) {
+      TRY(store.remove(location));
+      TRY(catalog.forget_deletion(location.id));
+      ++removed;
+    }
+  }
+}
+
+Result<std::size_t> expire_uploads(catalog::Catalog& catalog, blob::BlobStore& store, Timestamp before) {
+  std::size_t ended = 0;
+  for (;;) {
+    TRY_ASSIGN(const auto stale, catalog.stale_uploads(before, page));
+    if (stale.empty()) return ended;
+    for (const auto& upload : stale) {
+      TRY(catalog.remove_upload(upload.id));
+      TRY(blob::Intake::discard(store, upload.location, upload.token));
+      ++ended;
+    }
+  }
+}
+
+Janitor::Janitor(catalog::Catalog& catalog, blob::BlobStore& store, const Clock& clock, JanitorOptions options)
+    : m_catalog(catalog), m_store(store), m_clock(clock), m_options(options), m_thread([this] { run(); }) {}
+
+Janitor::~Janitor() {
+  {
+    const std::lock_guard lock(m_mutex);
+    m_stopping = true;
+  }
+  m_wake.notify_all();
+  m_thread.join();
+}
+
+void Janitor::run() {
+  std::unique_lock lock(m_mutex);
+  while (!m_stopping) {
+    lock.unlock();
+    if (!m_catalog.is_read_only()) pass();
+    lock.lock();
+    m_wake.wait_for(lock, m_options.interval, [this] { return m_stopping; });
+  }
+}
+
+void Janitor::pass() {
+  if (const auto removed = finish_deletions(m_catalog, m_store); !removed)
+    log::warn("deleting unwanted bytes failed; it is tried again", {{"error", removed.error().message}});
+  if (const auto ended = expire_uploads(m_catalog, m_store, m_clock.now() - m_options.upload_expiry); !ended)
+    log::warn("ending forgotten uploads failed; it is tried again", {{"error", ended.error().message}});
+  else if (*ended > 0)
+    log::info("forgotten uploads ended", {{"uploads", *ended}});
+}
+
+}  // namespace slipway::lifecycle

@@ -1,0 +1,45 @@
+#pragma once
+// Finishes in the background what requests leave: bytes in the deletion queue, uploads nobody came back for. It follows
+// rows of the catalog, never listings of the store. (Collection, retention and scrubbing will live beside it.)
+
+#include "blob/store.hpp"
+#include "catalog/catalog.hpp"
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+namespace slipway::lifecycle {
+
+struct JanitorOptions {
+  std::chrono::seconds interval{60};
+  std::chrono::seconds upload_expiry{24 * 3600};
+};
+
+/// Removes the bytes of every location in the deletion queue, then its row. Returns how many went.
+Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore& store);
+
+/// Ends sessions untouched since `before`: the row first, then the bytes. Returns how many ended.
+Result<std::size_t> expire_uploads(catalog::Catalog& catalog, blob::BlobStore& store, Timestamp before);
+
+/// Does both every interval, on a thread of its own, until destroyed. Everything it is given outlives it.
+class Janitor {
+public:
+  Janitor(catalog::Catalog& catalog, blob::BlobStore& store, const Clock& clock, JanitorOptions options);
+  ~Janitor();
+
+private:
+  void run();
+  void pass();
+
+  catalog::Catalog& m_catalog;
+  blob::BlobStore& m_store;
+  const Clock& m_clock;
+  const JanitorOptions m_options;
+  std::mutex m_mutex;  // guards m_stopping
+  std::condition_variable m_wake;
+  bool m_stopping = false;
+  std::thread m_thread;
+};
+
+}  // namespace slipway::lifecycle

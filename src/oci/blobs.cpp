@@ -1,0 +1,100 @@
+#include "base/log.hpp"
+#include "http/ranges.hpp"
+#include "http/router.hpp"
+#include "oci/registry.hpp"
+
+#include <fmt/format.h>
+
+namespace slipway::oci {
+
+using access::Action;
+using http::Method;
+using http::Response;
+
+http::Answer Registry::handle_blob(Call& call) {
+  auto& request = call.request;
+  const bool reads = request.method == Method::get || request.method == Method::head;
+  if (!reads && request.method != Method::del) return http::method_not_allowed("GET, HEAD, DELETE");
+  request.route = request.method == Method::get ? "blob.get" : reads ? "blob.head" : "blob.delete";
+  if (auto refusal = check(request, call.who, reads ? Action::pull : Action::remove, call.path.repository))
+    return std::move(*refusal);
+  const auto digest = Digest::parse(call.path.last);
+  if (!digest) return error_response(400, Code::digest_invalid, digest.error().message);
+  return reads ? get_blob(call, *digest) : delete_blob(call, *digest);
+}
+
+Response Registry::get_blob(Call& call, const Digest& digest) {
+  const auto blob = m_catalog.find_blob(call.path.repository, digest);
+  if (!blob) return failure_response(blob.error(), Code::blob_unknown, call.request);
+
+  const auto etag = "\"" + digest.text() + "\"";
+  if (call.request.headers.combined("If-None-Match").find(etag) != std::string::npos) {
+    auto unchanged = Response::empty(304);
+    unchanged.headers.add("ETag", etag);
+    return unchanged;
+  }
+  auto part = ByteRange{0, blob->size};
+  int status = 200;
+  const auto wish = http::parse_range(call.request.headers.get("Range"), blob->size);
+  if (const auto* range = std::get_if<ByteRange>(&wish)) {
+    part = *range;
+    status = 206;
+  } else if (std::holds_alternative<http::Unsatisfiable>(wish)) {
+    auto response = error_response(416, Code::size_invalid, fmt::format("the blob has {} bytes", blob->size));
+    response.headers.add("Content-Range", fmt::format("bytes */{}", blob->size));
+    return response;
+  }
+
+  // HEAD opens the file too: a client that is told a blob exists will never send it again, which would keep a lost one
+  // lost.
+  auto bytes = m_store.open(blob->location, part);
+  if (!bytes) {
+    log::error("a blob's bytes cannot be read; pushing it again heals it",
+               {{"digest", digest.text()}, {"key", blob->location.key}, {"error", bytes.error().message}});
+    if (bytes.error().failure == Failure::not_found || bytes.error().failure == Failure::corrupt)
+      return error_response(404, Code::blob_unknown, "the blob's bytes are lost; pushing it again heals it");
+    return failure_response(bytes.error(), Code::blob_unknown, call.request);
+  }
+  Response response{status, {}, std::move(*bytes), false};
+  response.headers.add("Content-Type", "application/octet-stream");
+  response.headers.add("Docker-Content-Digest", digest.text());
+  response.headers.add("Accept-Ranges", "bytes");
+  response.headers.add("ETag", etag);
+  if (status == 206)
+    response.headers.add("Content-Range",
+                         fmt::format("bytes {}-{}/{}", part.offset, part.offset + part.length - 1, blob->size));
+  return response;
+}
+
+Response Registry::delete_blob(Call& call, const Digest& digest) {
+  if (auto removed = m_catalog.remove_blob(call.path.repository, digest); !removed)
+    return failure_response(removed.error(), Code::blob_unknown, call.request);
+  return Response::empty(202);
+}
+
+bool Registry::is_whole(const catalog::StoredBlob& blob) {
+  return m_store.open(blob.location, {0, blob.size}).has_value();
+}
+
+Result<> Registry::keep(blob::Intake& intake, const std::string& repository, const Digest& digest,
+                        const std::string& upload) {
+  const auto known = m_catalog.find_blob_anywhere(digest);
+  const bool lost = known && !is_whole(*known);
+  if (known && !lost) {
+    TRY(m_catalog.adopt_blob(repository, digest));
+    if (!upload.empty()) TRY(m_catalog.remove_upload(upload));
+    if (auto removed = intake.abandon(); !removed)
+      log::warn("a finished upload's bytes stay behind", {{"error", removed.error().message}});
+    return {};
+  }
+  if (lost) log::warn("a lost blob is healed by this push", {{"digest", digest.text()}});
+  const auto digests = intake.digests();
+  TRY_ASSIGN(const auto location, intake.finish());
+  TRY_ASSIGN(const auto kept, m_catalog.commit_blob(repository, digests, location, m_store_id, upload, lost));
+  if (kept.location.id == location.id) return {};
+  // Another push of the same content was faster: ours is in the deletion queue already.
+  TRY(m_store.remove(location));
+  return m_catalog.forget_deletion(location.id);
+}
+
+}  // namespace slipway::oci

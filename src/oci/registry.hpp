@@ -1,0 +1,89 @@
+#pragma once
+// The OCI distribution protocol over a catalog and a store. One object for all workers; each route is a member
+// function, in blobs.cpp, uploads.cpp and manifests.cpp.
+
+#include "access/access.hpp"
+#include "blob/intake.hpp"
+#include "catalog/catalog.hpp"
+#include "http/message.hpp"
+#include "oci/active_uploads.hpp"
+#include "oci/errors.hpp"
+#include "oci/manifest.hpp"
+#include "oci/names.hpp"
+
+namespace slipway::oci {
+
+struct RegistryOptions {
+  ManifestLimits manifest;
+  std::uint64_t blob_bytes_max = 0;    ///< of one blob; 0: no limit
+  std::size_t uploads_max = 10'000;    ///< sessions open at once
+  std::size_t tags_page_max = 10'000;  ///< names in one answer
+  bool sparse_indexes = false;         ///< accept indexes whose children are missing
+};
+
+/// Safe to call from any thread. Everything it is given outlives it.
+class Registry {
+public:
+  Registry(catalog::Catalog& catalog, blob::BlobStore& store, std::string store_id, access::Access& access,
+           RegistryOptions options);
+
+  /// Answers everything below /v2.
+  http::Answer handle(http::Request& request);
+
+private:
+  friend class UploadSink;
+  friend class SinglePostSink;
+
+  /// A request whose name and caller are checked.
+  struct Call {
+    http::Request& request;
+    Path path;
+    access::Principal who;
+  };
+
+  /// The refusal, unless `who` may.
+  std::optional<http::Response> check(const http::Request& request, const access::Principal& who, access::Action action,
+                                      const std::string& name);
+  http::Answer dispatch(Call& call);
+
+  http::Answer handle_blob(Call& call);
+  http::Answer handle_uploads(Call& call);
+  http::Answer handle_upload(Call& call);
+  http::Answer handle_manifest(Call& call);
+  http::Answer handle_tags(Call& call);
+
+  http::Response get_blob(Call& call, const Digest& digest);
+  http::Response delete_blob(Call& call, const Digest& digest);
+  std::optional<http::Response> try_mount(Call& call);
+  http::Answer post_whole_blob(Call& call, const std::string& digest);
+  http::Response begin_upload(Call& call);
+  http::Answer patch_upload(Call& call);
+  http::Answer put_upload(Call& call);
+  /// Takes a body into a session; with a digest, ends it.
+  http::Answer receive(Call& call, const std::optional<Digest>& digest);
+  http::Response upload_status(Call& call);
+  http::Response cancel_upload(Call& call);
+  http::Response get_manifest(Call& call);
+  http::Answer put_manifest(Call& call);
+  http::Response store_manifest(Call& call, std::string bytes);
+  http::Response delete_manifest(Call& call);
+
+  /// Enters an intake's bytes as a blob under `digest`, or finds it there already. `upload` may be empty.
+  Result<> keep(blob::Intake& intake, const std::string& repository, const Digest& digest, const std::string& upload);
+  /// True if the bytes the catalog speaks of are really there.
+  bool is_whole(const catalog::StoredBlob& blob);
+
+  catalog::Catalog& m_catalog;
+  blob::BlobStore& m_store;
+  const std::string m_store_id;
+  access::Access& m_access;
+  const RegistryOptions m_options;
+  ActiveUploads m_active;
+};
+
+/// "/v2/name/blobs/…": Location fields are relative, so that no proxy's host name has to be guessed.
+std::string blob_path(const std::string& repository, const Digest& digest);
+std::string upload_path(const std::string& repository, const std::string& id);
+http::Response created(const std::string& location, const Digest& digest);
+
+}  // namespace slipway::oci

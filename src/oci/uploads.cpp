@@ -1,0 +1,314 @@
+#include "base/log.hpp"
+#include "http/router.hpp"
+#include "oci/registry.hpp"
+
+#include <charconv>
+#include <fmt/format.h>
+
+namespace slipway::oci {
+
+using access::Action;
+using http::Method;
+using http::Response;
+
+namespace {
+
+/// "0-<last byte>"; an empty session says 0-0 as every registry does, though that is also one byte's.
+std::string range_of(std::uint64_t position) { return fmt::format("0-{}", position == 0 ? 0 : position - 1); }
+
+Response upload_response(int status, const std::string& repository, const std::string& id, std::uint64_t position) {
+  auto response = Response::empty(status);
+  response.headers.add("Location", upload_path(repository, id));
+  response.headers.add("Range", range_of(position));
+  response.headers.add("Docker-Upload-UUID", id);
+  return response;
+}
+
+/// A chunk that does not start where the last one ended: the session lives on, and the client learns where to go on.
+Response out_of_order(const std::string& repository, const std::string& id, std::uint64_t position) {
+  auto response = error_response(416, Code::blob_upload_invalid, fmt::format("the next byte expected is {}", position));
+  response.headers.add("Location", upload_path(repository, id));
+  response.headers.add("Range", range_of(position));
+  response.headers.add("Docker-Upload-UUID", id);
+  return response;
+}
+
+Response digest_mismatch(const Digest& announced, const Digest& received) {
+  return error_response(400, Code::digest_invalid,
+                        "the bytes received have digest " + received.text() + ", not " + announced.text());
+}
+
+/// Content-Range of a chunk: "<first>-<last>", inclusive, without the "bytes " of HTTP (spec "Pushing a blob in
+/// chunks").
+struct Chunk {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+};
+
+Result<std::optional<Chunk>> parse_chunk(std::string_view header) {
+  if (header.empty()) return std::nullopt;
+  if (header.starts_with("bytes ")) header.remove_prefix(6);  // some clients send HTTP's own form
+  Chunk chunk;
+  const auto* end = header.data() + header.size();
+  const auto first = std::from_chars(header.data(), end, chunk.first);
+  const bool dashed = first.ec == std::errc() && first.ptr != end && *first.ptr == '-';
+  const auto last = dashed ? std::from_chars(first.ptr + 1, end, chunk.last) : first;
+  if (!dashed || last.ec != std::errc() || (last.ptr != end && *last.ptr != '/') || chunk.last < chunk.first)
+    return fail(Failure::invalid, "Content-Range is not <first>-<last>");
+  return chunk;
+}
+
+}  // namespace
+
+/// A body on its way into a session (PATCH, or PUT with the last chunk). Holds the session while it lives; if the
+/// client goes away, what came so far is saved, so that it can go on from there.
+class UploadSink final : public http::BodySink {
+public:
+  UploadSink(Registry& registry, http::Request& request, catalog::Upload upload,
+             std::shared_ptr<ActiveUploads::Hold> hold, blob::Intake intake, std::optional<Chunk> chunk,
+             std::optional<Digest> digest)
+      : m_registry(registry), m_request(request), m_upload(std::move(upload)), m_hold(std::move(hold)),
+        m_intake(std::move(intake)), m_chunk(chunk), m_digest(std::move(digest)),
+        m_resumable(!m_digest || !m_upload.token.empty()) {
+    const std::lock_guard lock(m_hold->mutex);
+    m_hold->save = [this] { save_or_drop(); };
+  }
+
+  ~UploadSink() override {
+    {
+      const std::lock_guard lock(m_hold->mutex);
+      if (!m_hold->revoked) save_or_drop();
+      m_hold->save = nullptr;
+    }
+    m_registry.m_active.release(m_upload.id, m_hold);
+  }
+
+  std::optional<Response> write(ByteView piece) override {
+    const std::lock_guard lock(m_hold->mutex);
+    if (m_hold->revoked) return taken_over();
+    const auto max = m_registry.m_options.blob_bytes_max;
+    if (max > 0 && m_intake.position() + piece.size() > max)
+      return error_response(413, Code::size_invalid,
+                            fmt::format("blobs larger than {} are not accepted here", human_size(max)));
+    if (auto written = m_intake.write(piece); !written) {
+      m_finished = true;  // what is on disk is not known well enough to be saved: the last saved state stands
+      return failure_response(written.error(), Code::blob_upload_unknown, m_request);
+    }
+    return std::nullopt;
+  }
+
+  Response finish() override {
+    const std::lock_guard lock(m_hold->mutex);
+    if (m_hold->revoked) return taken_over();
+    const auto received = m_intake.position() - m_upload.position;
+    if (m_chunk && received != m_chunk->last - m_chunk->first + 1) {
+      m_finished = true;
+      return error_response(
+          400, Code::size_invalid,
+          fmt::format("Content-Range announced {} bytes, {} came", m_chunk->last - m_chunk->first + 1, received));
+    }
+    return m_digest ? finish_blob() : finish_chunk();
+  }
+
+private:
+  static Response taken_over() {
+    return error_response(409, Code::blob_upload_invalid, "a later request took this upload over");
+  }
+
+  Response finish_chunk() {
+    m_finished = true;
+    if (auto saved = save(); !saved) return failure_response(saved.error(), Code::blob_upload_unknown, m_request);
+    return upload_response(202, m_upload.repository, m_upload.id, m_upload.position);
+  }
+
+  Response finish_blob() {
+    m_finished = true;
+    const auto digest = m_intake.digest(m_digest->algorithm());
+    if (!digest) return failure_response(digest.error(), Code::blob_upload_unknown, m_request);
+    if (*digest != *m_digest) return digest_mismatch(*m_digest, *digest);
+    if (auto kept = m_registry.keep(m_intake, m_upload.repository, *m_digest, m_upload.id); !kept)
+      return failure_response(kept.error(), Code::blob_upload_unknown, m_request);
+    return created(blob_path(m_upload.repository, *m_digest), *m_digest);
+  }
+
+  /// For a request that ends early: what came is kept where that is possible.
+  void save_or_drop() {
+    if (m_finished || !m_resumable || m_intake.position() == m_upload.position) return;
+    m_finished = true;
+    // A session that was never saved has no use for its bytes, and its file must be gone before the next request begins
+    // one.
+    if (!save() && m_upload.token.empty()) static_cast<void>(m_intake.abandon());
+  }
+
+  Result<> save() {
+    TRY_ASSIGN(m_upload.token, m_intake.suspend());
+    m_upload.position = m_intake.position();
+    return m_registry.m_catalog.save_upload(m_upload);
+  }
+
+  Registry& m_registry;
+  http::Request& m_request;
+  catalog::Upload m_upload;
+  const std::shared_ptr<ActiveUploads::Hold> m_hold;
+  blob::Intake m_intake;
+  const std::optional<Chunk> m_chunk;
+  const std::optional<Digest> m_digest;  // PUT
+  const bool m_resumable;
+  bool m_finished = false;
+};
+
+/// A whole blob in one POST: no session.
+class SinglePostSink final : public http::BodySink {
+public:
+  SinglePostSink(Registry& registry, http::Request& request, std::string repository, Digest digest, blob::Intake intake)
+      : m_registry(registry), m_request(request), m_repository(std::move(repository)), m_digest(digest),
+        m_intake(std::move(intake)) {}
+
+  std::optional<Response> write(ByteView piece) override {
+    const auto max = m_registry.m_options.blob_bytes_max;
+    if (max > 0 && m_intake.position() + piece.size() > max)
+      return error_response(413, Code::size_invalid,
+                            fmt::format("blobs larger than {} are not accepted here", human_size(max)));
+    if (auto written = m_intake.write(piece); !written)
+      return failure_response(written.error(), Code::blob_upload_unknown, m_request);
+    return std::nullopt;
+  }
+
+  Response finish() override {
+    const auto digest = m_intake.digest(m_digest.algorithm());
+    if (!digest) return failure_response(digest.error(), Code::blob_upload_unknown, m_request);
+    if (*digest != m_digest) return digest_mismatch(m_digest, *digest);
+    if (auto kept = m_registry.keep(m_intake, m_repository, m_digest, ""); !kept)
+      return failure_response(kept.error(), Code::blob_upload_unknown, m_request);
+    return created(blob_path(m_repository, m_digest), m_digest);
+  }
+
+private:
+  Registry& m_registry;
+  http::Request& m_request;
+  const std::string m_repository;
+  const Digest m_digest;
+  blob::Intake m_intake;
+};
+
+// ---- beginning
+// ---------------------------------------------------------------------------------------------------------
+
+http::Answer Registry::handle_uploads(Call& call) {
+  auto& request = call.request;
+  request.route = "upload.begin";
+  if (request.method != Method::post) return http::method_not_allowed("POST");
+  if (auto refusal = check(request, call.who, Action::push, call.path.repository)) return std::move(*refusal);
+  if (request.target.parameter("mount")) {
+    if (auto mounted = try_mount(call)) return std::move(*mounted);
+  } else if (const auto digest = request.target.parameter("digest")) {
+    return post_whole_blob(call, *digest);
+  }
+  return begin_upload(call);
+}
+
+std::optional<Response> Registry::try_mount(Call& call) {
+  const auto digest = Digest::parse(*call.request.target.parameter("mount"));
+  if (!digest) return error_response(400, Code::digest_invalid, digest.error().message);
+  // Without "from" only what the repository has itself: anything wider would tell who has what.
+  const auto from = call.request.target.parameter("from").value_or(call.path.repository);
+  if (!is_repository_name(from) || !m_access.may(call.who, Action::pull, from)) return std::nullopt;
+  const auto source = m_catalog.find_blob(from, *digest);
+  if (!source || !is_whole(*source)) return std::nullopt;
+  if (!m_catalog.mount_blob(call.path.repository, from, *digest)) return std::nullopt;
+  call.request.route = "blob.mount";
+  return created(blob_path(call.path.repository, *digest), *digest);
+}
+
+http::Answer Registry::post_whole_blob(Call& call, const std::string& text) {
+  const auto digest = Digest::parse(text);
+  if (!digest) return error_response(400, Code::digest_invalid, digest.error().message);
+  const auto id = m_catalog.next_location();
+  if (!id) return failure_response(id.error(), Code::blob_upload_unknown, call.request);
+  auto intake = blob::Intake::begin(m_store, *id, false, {digest->algorithm()});
+  if (!intake) return failure_response(intake.error(), Code::blob_upload_unknown, call.request);
+  return std::make_unique<SinglePostSink>(*this, call.request, call.path.repository, *digest, std::move(*intake));
+}
+
+Response Registry::begin_upload(Call& call) {
+  const auto upload = m_catalog.begin_upload(call.path.repository, call.who.name, m_options.uploads_max);
+  if (!upload) return failure_response(upload.error(), Code::name_unknown, call.request);
+  return upload_response(202, upload->repository, upload->id, 0);
+}
+
+// ---- going on
+// ----------------------------------------------------------------------------------------------------------
+
+http::Answer Registry::handle_upload(Call& call) {
+  auto& request = call.request;
+  if (auto refusal = check(request, call.who, Action::push, call.path.repository)) return std::move(*refusal);
+  switch (request.method) {
+  case Method::patch: request.route = "upload.patch"; return patch_upload(call);
+  case Method::put: request.route = "upload.put"; return put_upload(call);
+  case Method::get: request.route = "upload.get"; return upload_status(call);
+  case Method::del: request.route = "upload.delete"; return cancel_upload(call);
+  default: return http::method_not_allowed("PATCH, PUT, GET, DELETE");
+  }
+}
+
+http::Answer Registry::patch_upload(Call& call) { return receive(call, std::nullopt); }
+
+http::Answer Registry::put_upload(Call& call) {
+  const auto text = call.request.target.parameter("digest");
+  if (!text) return error_response(400, Code::digest_invalid, "the final PUT needs ?digest=");
+  const auto digest = Digest::parse(*text);
+  if (!digest) return error_response(400, Code::digest_invalid, digest.error().message);
+  return receive(call, *digest);
+}
+
+http::Answer Registry::receive(Call& call, const std::optional<Digest>& digest) {
+  auto& request = call.request;
+  const auto& repository = call.path.repository;
+  const auto chunk = parse_chunk(request.headers.get("Content-Range"));
+  if (!chunk) return error_response(416, Code::blob_upload_invalid, chunk.error().message);
+  // The older request, if any, stops and saves before this one reads where the session stands.
+  const auto known = m_catalog.find_upload(repository, call.path.last);
+  if (!known) return failure_response(known.error(), Code::blob_upload_unknown, request);
+  auto hold = m_active.claim(known->id);
+  auto upload = m_catalog.claim_upload(repository, known->id);
+  if (!upload) {
+    m_active.release(known->id, hold);
+    return failure_response(upload.error(), Code::blob_upload_unknown, request);
+  }
+  if (*chunk && (*chunk)->first != upload->position) {
+    m_active.release(upload->id, hold);
+    return out_of_order(repository, upload->id, upload->position);
+  }
+  // A PUT that brings everything needs no name on disk before it is whole.
+  const bool whole = digest && upload->token.empty();
+  auto intake = !upload->token.empty()
+                    ? blob::Intake::resume(m_store, upload->location, upload->token)
+                    : blob::Intake::begin(m_store, upload->location, !whole,
+                                          digest ? std::vector{digest->algorithm()} : std::vector<Algorithm>{});
+  if (!intake) {
+    m_active.release(upload->id, hold);
+    return failure_response(intake.error(), Code::blob_upload_unknown, request);
+  }
+  return std::make_unique<UploadSink>(*this, request, std::move(*upload), std::move(hold), std::move(*intake), *chunk,
+                                      digest);
+}
+
+Response Registry::upload_status(Call& call) {
+  const auto upload = m_catalog.find_upload(call.path.repository, call.path.last);
+  if (!upload) return failure_response(upload.error(), Code::blob_upload_unknown, call.request);
+  return upload_response(204, upload->repository, upload->id, upload->position);
+}
+
+Response Registry::cancel_upload(Call& call) {
+  const auto known = m_catalog.find_upload(call.path.repository, call.path.last);
+  if (!known) return failure_response(known.error(), Code::blob_upload_unknown, call.request);
+  const auto hold = m_active.claim(known->id);
+  const auto ended = m_catalog.remove_upload(known->id);
+  m_active.release(known->id, hold);
+  if (!ended) return failure_response(ended.error(), Code::blob_upload_unknown, call.request);
+  if (auto discarded = blob::Intake::discard(m_store, known->location, known->token); !discarded)
+    log::warn("a cancelled upload's bytes stay behind", {{"error", discarded.error().message}});
+  return Response::empty(204);
+}
+
+}  // namespace slipway::oci

@@ -1,0 +1,83 @@
+#pragma once
+// One small way to speak SQL to more than one database. Query texts use $1, $2 …, UPSERT and RETURNING, which SQLite
+// and PostgreSQL both understand. Drivers: sqlite.hpp.
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+
+#include <exception>
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <variant>
+
+namespace slipway::sql {
+
+/// A bound parameter. Text and bytes are borrowed for the call.
+using Parameter = std::variant<std::nullptr_t, std::int64_t, std::string_view, ByteView>;
+
+/// The present row of a result. Text and bytes are valid until the callback returns.
+class Row {
+public:
+  virtual ~Row() = default;
+  virtual bool is_null(int column) const = 0;
+  virtual std::int64_t integer(int column) const = 0;  ///< 0 for NULL
+  virtual std::string_view text(int column) const = 0;
+  virtual ByteView blob(int column) const = 0;
+};
+
+/// A statement failed. Thrown by Session::run and caught by Database::read and write, which undo the transaction and
+/// return the error: code within a transaction need not check each statement.
+class StatementFailed : public std::exception {
+public:
+  explicit StatementFailed(Error error) : m_error(std::move(error)) {}
+  const Error& error() const { return m_error; }
+  const char* what() const noexcept override { return m_error.message.c_str(); }
+
+private:
+  Error m_error;
+};
+
+/// One transaction, for the function it was handed to. Not safe for concurrent use.
+class Session {
+public:
+  virtual ~Session() = default;
+
+  /// Runs one statement, calling `each` for every row; returns how many rows it changed. Throws StatementFailed.
+  /// `text` must be a literal or live as long as the database: prepared statements are kept by it.
+  virtual std::int64_t run(std::string_view text, std::initializer_list<Parameter> parameters,
+                           const std::function<void(const Row&)>& each) = 0;
+  std::int64_t run(std::string_view text, std::initializer_list<Parameter> parameters = {}) {
+    return run(text, parameters, [](const Row&) {});
+  }
+
+  /// Several statements without parameters or rows: migrations.
+  virtual Result<> script(const char* text) = 0;
+
+  /// The first column of the first row as a number, if there is one that is not NULL.
+  std::optional<std::int64_t> number(std::string_view text, std::initializer_list<Parameter> parameters = {});
+
+  /// In a write: `begin` is called just before the transaction commits and `end` after it did or failed to, both before
+  /// the write is answered. For maps that must never show what the database does not: drop in `begin`, allow in `end`.
+  virtual void around_commit(std::function<void()> begin, std::function<void()> end) = 0;
+};
+
+/// Safe to call from any thread.
+class Database {
+public:
+  virtual ~Database() = default;
+
+  /// Runs `work` in a read-only transaction: it sees one state.
+  virtual Result<> read(const std::function<void(Session&)>& work) = 0;
+
+  /// Runs `work` in a transaction that is serialised with all other writes, and returns when it is durable. An error
+  /// returned or thrown by `work` undoes it. `work` may run more than once (lost races, a batch undone by another's
+  /// failure): it must set what it captures from scratch each time.
+  virtual Result<> write(const std::function<Result<>(Session&)>& work) = 0;
+
+  /// Refuses writes with Failure::read_only while set.
+  virtual void set_read_only(bool read_only) = 0;
+  virtual bool is_read_only() const = 0;
+};
+
+}  // namespace slipway::sql

@@ -1,0 +1,162 @@
+#include "sql/sqlite.hpp"
+
+#include <algorithm>
+
+namespace slipway::sql {
+namespace {
+
+constexpr std::size_t readers_max = 16;
+constexpr std::size_t batch_max = 128;
+
+}  // namespace
+
+Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::filesystem::path& file, bool read_only) {
+  std::unique_ptr<SqliteDatabase> database(new SqliteDatabase(file));
+  database->m_read_only = read_only;
+  const auto mode = read_only ? SqliteConnection::Mode::read_only : SqliteConnection::Mode::read_write;
+  TRY_ASSIGN(database->m_writer, SqliteConnection::open(file.string(), mode));
+  if (!read_only) TRY(database->m_writer->script("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"));
+  auto& self = *database;
+  database->m_thread = std::thread([&self] { self.run_writer(); });
+  return database;
+}
+
+SqliteDatabase::~SqliteDatabase() {
+  {
+    const std::lock_guard lock(m_mutex);
+    m_stopping = true;
+  }
+  m_wake_writer.notify_all();
+  if (m_thread.joinable()) m_thread.join();
+}
+
+// ---- reading
+// -----------------------------------------------------------------------------------------------------------
+
+std::unique_ptr<SqliteConnection> SqliteDatabase::borrow(Result<>& problem) {
+  std::unique_lock lock(m_readers_mutex);
+  m_reader_free.wait(lock, [this] { return !m_free_readers.empty() || m_readers < readers_max; });
+  if (!m_free_readers.empty()) {
+    auto connection = std::move(m_free_readers.back());
+    m_free_readers.pop_back();
+    return connection;
+  }
+  ++m_readers;
+  lock.unlock();
+  auto connection = SqliteConnection::open(m_file.string(), SqliteConnection::Mode::read_only);
+  if (connection) return std::move(*connection);
+  problem = std::unexpected(std::move(connection).error());
+  lock.lock();
+  --m_readers;
+  m_reader_free.notify_one();
+  return nullptr;
+}
+
+void SqliteDatabase::give_back(std::unique_ptr<SqliteConnection> connection) {
+  {
+    const std::lock_guard lock(m_readers_mutex);
+    m_free_readers.push_back(std::move(connection));
+  }
+  m_reader_free.notify_one();
+}
+
+Result<> SqliteDatabase::read(const std::function<void(Session&)>& work) {
+  Result<> result;
+  auto connection = borrow(result);
+  if (!connection) return result;
+  try {
+    connection->run("BEGIN");
+    work(*connection);
+    connection->run("COMMIT");
+  } catch (const StatementFailed& failed) {
+    result = std::unexpected(failed.error());
+  } catch (const std::exception& error) {
+    result = fail(Failure::io, error.what());
+  }
+  if (connection->in_transaction()) static_cast<void>(connection->script("ROLLBACK"));
+  give_back(std::move(connection));
+  return result;
+}
+
+// ---- writing
+// -----------------------------------------------------------------------------------------------------------
+
+Result<> SqliteDatabase::write(const std::function<Result<>(Session&)>& work) {
+  if (m_read_only) return fail(Failure::read_only, "the server is in read-only mode");
+  Job job{&work, {}};
+  std::unique_lock lock(m_mutex);
+  m_waiting.push_back(&job);
+  m_wake_writer.notify_one();
+  m_finished.wait(lock, [&] { return job.done; });
+  return std::move(job.result);
+}
+
+void SqliteDatabase::run_writer() {
+  std::unique_lock lock(m_mutex);
+  for (;;) {
+    m_wake_writer.wait(lock, [this] { return m_stopping || !m_waiting.empty(); });
+    if (m_waiting.empty()) return;
+    const auto count = std::min(m_waiting.size(), batch_max);
+    const std::vector<Job*> jobs(m_waiting.begin(), m_waiting.begin() + static_cast<std::ptrdiff_t>(count));
+    m_waiting.erase(m_waiting.begin(), m_waiting.begin() + static_cast<std::ptrdiff_t>(count));
+    lock.unlock();
+    run_together(jobs);
+    lock.lock();
+    for (auto* job : jobs) job->done = true;
+    m_finished.notify_all();
+  }
+}
+
+void SqliteDatabase::run_together(const std::vector<Job*>& jobs) {
+  if (auto begun = m_writer->script("BEGIN IMMEDIATE"); !begun) {
+    for (auto* job : jobs) job->result = begun;
+    return;
+  }
+  std::vector<SqliteConnection::CommitHooks> hooks;
+  for (auto* job : jobs) {
+    if (!run_in_savepoint(*job)) {  // SQLite undid everything, the others' work too
+      static_cast<void>(m_writer->take_hooks());
+      if (jobs.size() > 1)
+        for (auto* alone : jobs) run_together({alone});
+      return;
+    }
+    auto added = m_writer->take_hooks();
+    if (job->result) std::ranges::move(added, std::back_inserter(hooks));
+  }
+  const auto committed = commit(hooks);
+  if (committed) return;
+  if (m_writer->in_transaction()) static_cast<void>(m_writer->script("ROLLBACK"));
+  for (auto* job : jobs)
+    if (job->result) job->result = committed;
+}
+
+Result<> SqliteDatabase::commit(const std::vector<SqliteConnection::CommitHooks>& hooks) {
+  for (const auto& hook : hooks) hook.begin();
+  auto result = m_writer->script("COMMIT");
+  for (const auto& hook : hooks) hook.end();
+  return result;
+}
+
+Result<> SqliteDatabase::run_guarded(Job& job, Session& session) {
+  try {
+    return (*job.work)(session);
+  } catch (const StatementFailed& failed) {
+    return std::unexpected(failed.error());
+  } catch (const std::exception& error) {
+    return fail(Failure::io, error.what());
+  }
+}
+
+/// False if the whole transaction is gone.
+bool SqliteDatabase::run_in_savepoint(Job& job) {
+  job.result = m_writer->script("SAVEPOINT job");
+  if (job.result) {
+    job.result = run_guarded(job, *m_writer);
+    if (!m_writer->in_transaction()) return false;
+    const auto closed = m_writer->script(job.result ? "RELEASE job" : "ROLLBACK TO job; RELEASE job");
+    if (!closed && job.result) job.result = closed;
+  }
+  return m_writer->in_transaction();
+}
+
+}  // namespace slipway::sql

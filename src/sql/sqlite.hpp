@@ -1,0 +1,67 @@
+#pragma once
+// SQLite as a Database: WAL, synchronous=FULL, one writer thread, a bounded pool of reading connections.
+//
+// The writer takes what waits, gives each write a SAVEPOINT of its own, and commits them together: many small writes
+// cost one flush. Waiting writers are answered after it. Where a failure makes SQLite undo the whole transaction (a
+// full disk), the writes of the batch are run again one by one, so that each gets its own answer.
+
+#include "sql/database.hpp"
+#include "sql/sqlite_connection.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace slipway::sql {
+
+class SqliteDatabase final : public Database {
+public:
+  /// Creates the file if it is missing; `read_only` opens an existing one and refuses every write.
+  static Result<std::unique_ptr<SqliteDatabase>> open(const std::filesystem::path& file, bool read_only = false);
+  /// Waiting writes are finished first.
+  ~SqliteDatabase() override;
+
+  Result<> read(const std::function<void(Session&)>& work) override;
+  Result<> write(const std::function<Result<>(Session&)>& work) override;
+  void set_read_only(bool read_only) override { m_read_only = read_only; }
+  bool is_read_only() const override { return m_read_only; }
+
+private:
+  struct Job {
+    const std::function<Result<>(Session&)>* work;
+    Result<> result;
+    bool done = false;
+  };
+
+  SqliteDatabase(std::filesystem::path file) : m_file(std::move(file)) {}
+  void run_writer();
+  void run_together(const std::vector<Job*>& jobs);
+  static Result<> run_guarded(Job& job, Session& session);
+  bool run_in_savepoint(Job& job);
+  Result<> commit(const std::vector<SqliteConnection::CommitHooks>& hooks);
+  std::unique_ptr<SqliteConnection> borrow(Result<>& problem);
+  void give_back(std::unique_ptr<SqliteConnection> connection);
+
+  const std::filesystem::path m_file;
+  std::atomic<bool> m_read_only{false};
+  std::unique_ptr<SqliteConnection> m_writer;  // the writer thread's alone
+
+  std::mutex m_mutex;  // guards the queue
+  std::condition_variable m_wake_writer;
+  std::condition_variable m_finished;
+  std::deque<Job*> m_waiting;
+  bool m_stopping = false;
+
+  std::mutex m_readers_mutex;  // guards the pool
+  std::condition_variable m_reader_free;
+  std::vector<std::unique_ptr<SqliteConnection>> m_free_readers;
+  std::size_t m_readers = 0;
+
+  std::thread m_thread;
+};
+
+}  // namespace slipway::sql
