@@ -1,5 +1,7 @@
 #include "admin/routes.hpp"
 
+#include <mutex>
+
 namespace slipway::admin {
 namespace {
 
@@ -73,7 +75,10 @@ Response readiness(Instance& instance) {
               : Response::text(503, "the catalog cannot be read: " + read.error().message + "\n");
 }
 
-void publish_gauges(Instance& instance, Metrics& metrics) {
+/// Counting all rows takes a while in a large catalog: a scraper gets figures of at most this age.
+constexpr auto totals_age_max = std::chrono::seconds(15);
+
+Metrics::Collector publish_gauges(Instance& instance, Metrics& metrics) {
   auto& repositories = metrics.gauge("slipway_repositories", "Repositories");
   auto& tags = metrics.gauge("slipway_tags", "Tags of all repositories");
   auto& manifests = metrics.gauge("slipway_manifests", "Manifests kept, each once");
@@ -85,27 +90,31 @@ void publish_gauges(Instance& instance, Metrics& metrics) {
   auto& free_bytes = metrics.gauge("slipway_store_free_bytes", "Free space of the store");
   auto& hits = metrics.gauge("slipway_name_cache_hits", "Names resolved from memory since the start");
   auto& misses = metrics.gauge("slipway_name_cache_misses", "Names resolved by the database since the start");
-  metrics.before_exposition([&] {
-    if (const auto totals = instance.catalog.totals()) {
-      repositories.set(static_cast<double>(totals->repositories));
-      tags.set(static_cast<double>(totals->tags));
-      manifests.set(static_cast<double>(totals->manifests));
-      blobs.set(static_cast<double>(totals->blobs));
-      blob_bytes.set(static_cast<double>(totals->blob_bytes));
-      uploads.set(static_cast<double>(totals->uploads));
-      deletions.set(static_cast<double>(totals->deletions));
-      journal.set(static_cast<double>(totals->journal));
-    }
-    if (const auto space = instance.store.space()) free_bytes.set(static_cast<double>(space->free_bytes));
-    hits.set(static_cast<double>(instance.catalog.cache_hits()));
-    misses.set(static_cast<double>(instance.catalog.cache_misses()));
-  });
+  return metrics.before_exposition(
+      [&, counted_at = std::optional<Steady>(), mutex = std::make_shared<std::mutex>()]() mutable {
+        const std::lock_guard lock(*mutex);
+        const auto now = std::chrono::steady_clock::now();
+        const bool stale = !counted_at || now - *counted_at > totals_age_max;
+        if (const auto totals = stale ? instance.catalog.totals() : fail(Failure::busy, "counted already")) {
+          counted_at = now;
+          repositories.set(static_cast<double>(totals->repositories));
+          tags.set(static_cast<double>(totals->tags));
+          manifests.set(static_cast<double>(totals->manifests));
+          blobs.set(static_cast<double>(totals->blobs));
+          blob_bytes.set(static_cast<double>(totals->blob_bytes));
+          uploads.set(static_cast<double>(totals->uploads));
+          deletions.set(static_cast<double>(totals->deletions));
+          journal.set(static_cast<double>(totals->journal));
+        }
+        if (const auto space = instance.store.space()) free_bytes.set(static_cast<double>(space->free_bytes));
+        hits.set(static_cast<double>(instance.catalog.cache_hits()));
+        misses.set(static_cast<double>(instance.catalog.cache_misses()));
+      });
 }
 
 }  // namespace
 
-void add_routes(http::Router& router, Instance& instance, access::Access& access, Metrics& metrics) {
-  publish_gauges(instance, metrics);
+Metrics::Collector add_routes(http::Router& router, Instance& instance, access::Access& access, Metrics& metrics) {
   router.add("/api", [&](http::Request& request) -> http::Answer { return run_operation(request, instance, access); });
   router.add("/healthz", [](http::Request& request) -> http::Answer {
     request.route = "healthz";
@@ -126,6 +135,7 @@ void add_routes(http::Router& router, Instance& instance, access::Access& access
     response.headers.add("Content-Type", "text/plain; version=0.0.4");
     return response;
   });
+  return publish_gauges(instance, metrics);
 }
 
 }  // namespace slipway::admin

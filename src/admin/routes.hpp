@@ -7,7 +7,8 @@
 
 namespace slipway::admin {
 
-/// Adds the routes. Everything given outlives the router.
-void add_routes(http::Router& router, Instance& instance, access::Access& access, Metrics& metrics);
+/// Adds the routes. Everything given outlives the router. The gauges live as long as what is returned.
+[[nodiscard]] Metrics::Collector add_routes(http::Router& router, Instance& instance, access::Access& access,
+                                            Metrics& metrics);
 
 }  // namespace slipway::admin

@@ -36,6 +36,8 @@ Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
     return Json::parse(text);
   } catch (const Json::parse_error& error) {
     return fail(Failure::invalid, fmt::format("not valid JSON at byte {}", error.byte));
+  } catch (const Json::out_of_range&) {
+    return fail(Failure::invalid, "not valid JSON: a number is too large");
   }
 }
 

@@ -49,7 +49,7 @@ struct Metrics::State {
   std::map<std::pair<std::string, Labels>, std::unique_ptr<Counter>> counters;
   std::map<std::pair<std::string, Labels>, std::unique_ptr<Gauge>> gauges;
   std::map<std::pair<std::string, Labels>, std::unique_ptr<Histogram>> histograms;
-  std::vector<std::function<void()>> collectors;
+  std::vector<std::weak_ptr<std::function<void()>>> collectors;
 
   /// The adapter of (name, labels) in `known`, made by `make` the first time.
   template <typename Kind, typename Make>
@@ -86,18 +86,21 @@ Histogram& Metrics::histogram(const std::string& name, const std::string& help, 
   });
 }
 
-void Metrics::before_exposition(std::function<void()> collect) {
+Metrics::Collector Metrics::before_exposition(std::function<void()> collect) {
+  auto handle = std::make_shared<std::function<void()>>(std::move(collect));
   const std::lock_guard lock(m_state->mutex);
-  m_state->collectors.push_back(std::move(collect));
+  m_state->collectors.push_back(handle);
+  return handle;
 }
 
 std::string Metrics::expose() {
-  std::vector<std::function<void()>> collectors;
+  std::vector<std::weak_ptr<std::function<void()>>> collectors;
   {
     const std::lock_guard lock(m_state->mutex);
     collectors = m_state->collectors;
   }
-  for (const auto& collect : collectors) collect();
+  for (const auto& collector : collectors)
+    if (const auto collect = collector.lock()) (*collect)();
   return prometheus::TextSerializer().Serialize(m_state->registry.Collect());
 }
 

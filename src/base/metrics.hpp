@@ -45,8 +45,10 @@ public:
   /// Buckets are for seconds: 0.5 ms to 60 s.
   Histogram& histogram(const std::string& name, const std::string& help, const Labels& labels = {});
 
-  /// Called before each exposition, to set gauges whose value is derived. What they refer to must outlive the Metrics.
-  void before_exposition(std::function<void()> collect);
+  /// `collect` is called before each exposition, to set gauges whose value is derived, for as long as the returned
+  /// handle is kept.
+  using Collector = std::shared_ptr<std::function<void()>>;
+  [[nodiscard]] Collector before_exposition(std::function<void()> collect);
 
   /// Everything, as text/plain; version=0.0.4.
   std::string expose();

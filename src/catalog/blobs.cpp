@@ -21,7 +21,7 @@ Result<StoredBlob> Catalog::find_blob(const std::string& repository, const Diges
         [&](const sql::Row& row) { out = blob_of(row); });
   }));
   if (!out) return std::unexpected(no_blob(repository, digest));
-  m_blobs.offer(key, *out, ticket);
+  m_blobs.offer(key, *out, sizeof(StoredBlob), ticket);
   return *out;
 }
 

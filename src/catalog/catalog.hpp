@@ -106,7 +106,7 @@ public:
 
 private:
   Catalog(sql::Database& database, const Clock& clock)
-      : m_database(database), m_clock(clock), m_names(20'000), m_blobs(50'000) {}
+      : m_database(database), m_clock(clock), m_names(50'000, 64U << 20), m_blobs(100'000, 32U << 20) {}
 
   Result<> migrate();
   std::int64_t now() const { return to_micros(m_clock.now()); }

@@ -104,7 +104,7 @@ Result<StoredManifest> Catalog::find_manifest(const std::string& repository, con
                 });
   }));
   if (!out) return fail(Failure::not_found, "repository '" + repository + "' has no manifest " + digest.text());
-  m_names.offer(key, *out, ticket);
+  m_names.offer(key, *out, out->bytes->size(), ticket);
   return *out;
 }
 

@@ -7,6 +7,7 @@
 // new one nobody sees the old.
 
 #include <cstdint>
+#include <iterator>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -19,7 +20,8 @@ namespace slipway::catalog {
 template <typename Value>
 class NameCache {
 public:
-  explicit NameCache(std::size_t entries_max) : m_entries_max(entries_max) {}
+  /// Keeps at most so many entries, and at most so many bytes by what offer() was told.
+  NameCache(std::size_t entries_max, std::size_t bytes_max) : m_entries_max(entries_max), m_bytes_max(bytes_max) {}
 
   /// The value, or nothing and a ticket for offer().
   std::optional<Value> find(const std::string& name, std::uint64_t& ticket) {
@@ -32,28 +34,24 @@ public:
     }
     ++m_hits;
     m_entries.splice(m_entries.begin(), m_entries, found->second);
-    return found->second->second;
+    return found->second->value;
   }
 
   /// Keeps what a read that began after `ticket` was given found, unless something changed meanwhile.
-  void offer(const std::string& name, Value value, std::uint64_t ticket) {
+  void offer(const std::string& name, Value value, std::size_t bytes, std::uint64_t ticket) {
     const std::lock_guard lock(m_mutex);
-    if (ticket != m_changes || m_changing > 0 || m_index.contains(name)) return;
-    m_entries.emplace_front(name, std::move(value));
+    if (ticket != m_changes || m_changing > 0 || m_index.contains(name) || bytes > m_bytes_max / 4) return;
+    m_entries.push_front({name, std::move(value), bytes + name.size()});
     m_index.emplace(name, m_entries.begin());
-    if (m_entries.size() <= m_entries_max) return;
-    m_index.erase(m_entries.back().first);
-    m_entries.pop_back();
+    m_bytes += m_entries.front().bytes;
+    while (m_entries.size() > m_entries_max || m_bytes > m_bytes_max) drop(std::prev(m_entries.end()));
   }
 
   void begin_change(const std::string& name) {
     const std::lock_guard lock(m_mutex);
     ++m_changing;
     ++m_changes;
-    if (const auto found = m_index.find(name); found != m_index.end()) {
-      m_entries.erase(found->second);
-      m_index.erase(found);
-    }
+    if (const auto found = m_index.find(name); found != m_index.end()) drop(found->second);
   }
 
   /// The same for every name.
@@ -63,6 +61,7 @@ public:
     ++m_changes;
     m_index.clear();
     m_entries.clear();
+    m_bytes = 0;
   }
 
   void end_change() {
@@ -75,15 +74,30 @@ public:
   std::uint64_t misses() const { return counted(m_misses); }
 
 private:
+  struct Entry {
+    std::string name;
+    Value value;
+    std::size_t bytes;
+  };
+  using Position = typename std::list<Entry>::iterator;
+
+  void drop(Position entry) {
+    m_bytes -= entry->bytes;
+    m_index.erase(entry->name);
+    m_entries.erase(entry);
+  }
+
   std::uint64_t counted(const std::uint64_t& counter) const {
     const std::lock_guard lock(m_mutex);
     return counter;
   }
 
   const std::size_t m_entries_max;
+  const std::size_t m_bytes_max;
   mutable std::mutex m_mutex;
-  std::list<std::pair<std::string, Value>> m_entries;  // most recently used first
-  std::unordered_map<std::string, typename std::list<std::pair<std::string, Value>>::iterator> m_index;
+  std::list<Entry> m_entries;  // most recently used first
+  std::unordered_map<std::string, Position> m_index;
+  std::size_t m_bytes = 0;
   std::uint64_t m_changes = 0;
   int m_changing = 0;
   std::uint64_t m_hits = 0, m_misses = 0;

@@ -18,7 +18,7 @@ Result<StoredManifest> Catalog::find_tag(const std::string& repository, const st
         });
   }));
   if (!out) return fail(Failure::not_found, "repository '" + repository + "' has no tag '" + tag + "'");
-  m_names.offer(key, *out, ticket);
+  m_names.offer(key, *out, out->bytes->size(), ticket);
   return *out;
 }
 

@@ -28,7 +28,19 @@ struct Key {
   std::function<std::string(const Config&)> show;
 };
 
-std::string toml_text(std::string_view text) { return fmt::format("\"{}\"", text); }
+/// A TOML basic string.
+std::string toml_text(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\')
+      out.append({'\\', c});
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      out.append(fmt::format("\\u{:04X}", static_cast<unsigned char>(c)));
+    else
+      out.push_back(c);
+  }
+  return out + "\"";
+}
 
 Key text_key(std::string name, auto member, std::string meaning,
              std::function<Result<>(const std::string&)> check = {}) {

@@ -55,13 +55,16 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
   };
   auto rest = text;
   std::uint64_t total = 0;
+  auto factor_before = value_max;
   if (rest.empty()) return bad();
   while (!rest.empty()) {
     auto value = take_number(rest);
     const auto* unit = std::ranges::find_if(durations, [&](const Unit& known) { return rest.starts_with(known.name); });
-    if (!value || unit == durations.end() || !multiply(*value, unit->factor)) return bad();
+    if (!value || unit == durations.end() || unit->factor >= factor_before) return bad();
+    if (!multiply(*value, unit->factor)) return bad();
     if (__builtin_add_overflow(total, *value, &total) || total > value_max / 1'000'000) return bad();
     rest.remove_prefix(unit->name.size());
+    factor_before = unit->factor;
   }
   return std::chrono::milliseconds(total);
 }

@@ -133,13 +133,13 @@ Result<> serve(const Config& config) {
                            .started_at = clock.now()};
   http::Router router;
   router.add("/v2", [&](http::Request& request) { return registry.handle(request); });
-  admin::add_routes(router, instance, *access, metrics);
+  const auto collector = admin::add_routes(router, instance, *access, metrics);
 
   lifecycle::Janitor janitor(catalog, store, clock,
                              {.upload_expiry = std::chrono::duration_cast<std::chrono::seconds>(config.upload_expiry)});
   TRY_ASSIGN(auto options, server_options(config, listen));
+  options.on_listening = [&](const std::vector<std::string>& urls) { instance.urls = urls; };
   TRY_ASSIGN(const auto server, http::Server::start(std::move(options), std::ref(router), metrics));
-  instance.urls = server->urls();
   TRY(directory->announce(server->urls()));
   for (const auto& url : server->urls())
     log::info(

@@ -20,6 +20,7 @@ using Packed = std::array<std::byte, 16>;
 /// Any IP address as IPv6, IPv4 mapped to ::ffff:a.b.c.d.
 std::optional<Packed> packed(std::string_view text) {
   const std::string address(text);
+  if (text.find('\0') != text.npos) return std::nullopt;  // inet_pton would not see what follows it
   Packed out{};
   if (::inet_pton(AF_INET6, address.c_str(), out.data()) == 1) return out;
   out[10] = out[11] = std::byte{0xff};
@@ -93,6 +94,7 @@ Result<ListenAddress> ListenAddress::parse(std::string_view text) {
   if (rest.starts_with("unix:")) {
     out.unix_path = rest.substr(5);
     if (out.unix_path.empty() || out.unix_path.size() >= sizeof(sockaddr_un::sun_path)) return bad();
+    if (out.unix_path.find('\0') != std::string::npos) return bad();
     return out;
   }
   const auto colon = rest.rfind(':');

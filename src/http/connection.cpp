@@ -74,15 +74,15 @@ Connection::Next Connection::advance() {
 }
 
 Connection::Step Connection::step_handshake() {
-  switch (m_transport->handshake()) {
-  case IoState::ok: m_phase = Phase::head; return std::nullopt;
-  case IoState::want_read: break;
-  case IoState::want_write: return m_expired ? Next::close : park(Next::write, m_shared.limits.head_timeout);
-  case IoState::closed: return Next::close;
+  const auto state = m_transport->handshake();
+  if (state == IoState::ok) {
+    m_phase = Phase::head;
+    return std::nullopt;
   }
+  if (state == IoState::closed || m_expired) return Next::close;
   // The deadline counts from the connection's start: a handshake is not prolonged by its parts.
   m_deadline.store((m_since + m_shared.limits.head_timeout).time_since_epoch().count());
-  return m_expired ? Next::close : Next::read;
+  return state == IoState::want_read ? Next::read : Next::write;
 }
 
 Connection::Step Connection::step_head() {
@@ -143,6 +143,7 @@ Connection::Step Connection::begin_request() {
   }
   m_phase = Phase::body;
   if (m_parser->done()) return pass_body_on();
+  if (!m_parser->remaining() && !m_in.empty()) return pass_body_on();  // step_body() looks at what comes later only
   return expect_continue();
 }
 
@@ -189,6 +190,7 @@ Connection::Step Connection::expect_continue() {
 Connection::Step Connection::step_body() {
   for (std::size_t turn = 0;;) {
     bool blocked = false;
+    const auto scanned = m_in.size() - std::min<std::size_t>(m_in.size(), 3);
     while (m_in.size() < body_piece_bytes && !blocked) {
       const auto before = m_in.size();
       switch (fill(std::min(body_piece_bytes, std::max<std::size_t>(16384, m_in.size())))) {
@@ -200,7 +202,9 @@ Connection::Step Connection::step_body() {
       }
     }
     const auto remaining = m_parser->remaining();
-    const bool complete = remaining ? m_in.size() >= *remaining : as_text(m_in.view()).ends_with("\r\n\r\n");
+    // A chunked body ends with an empty line; where one came, a look at it is worth the while.
+    const bool complete = remaining ? m_in.size() >= *remaining
+                                    : as_text(m_in.view()).find("\r\n\r\n", scanned) != std::string_view::npos;
     const bool memory_short = m_shared.buffered.load(std::memory_order_relaxed) > m_shared.limits.body_buffer_bytes;
     if (!m_in.empty() && (!blocked || complete || memory_short)) {
       turn += m_in.size();

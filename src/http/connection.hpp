@@ -110,7 +110,7 @@ private:
 
   std::atomic<std::int64_t> m_deadline;  // steady nanoseconds; no_deadline while owned
   std::atomic<bool> m_expired{false};
-  std::atomic<bool> m_idle{false};
+  std::atomic<bool> m_idle{true};  // no request has begun
   std::atomic<int> m_handover{0};
 };
 

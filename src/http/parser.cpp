@@ -39,28 +39,34 @@ std::string_view view(boost::beast::string_view text) { return {text.data(), tex
 
 class MessageParser::Impl final : public beast::basic_parser<true> {
 public:
-  explicit Impl(const Limits& limits) : m_header_count(limits.header_count) {
+  explicit Impl(const Limits& limits) : m_head_bytes(limits.head_bytes), m_header_count(limits.header_count) {
     header_limit(static_cast<std::uint32_t>(limits.head_bytes));
     body_limit(boost::none);  // what a body may weigh is its handler's to say
   }
 
   std::expected<std::size_t, Refusal> take_head(ByteView bytes) {
     error_code error;
-    const auto used = put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
+    // Lines that are complete are read for good, even of a head that is not: only what is behind them is new.
+    const auto rest = bytes.subspan(m_head_used);
+    m_head_used += put(boost::asio::const_buffer(rest.data(), rest.size()), error);
     if (error == beast::error::need_more) return 0;
+    if (!error && m_head_used > m_head_bytes) error = beast::error::header_limit;
     if (error) return std::unexpected(refusal_of(error));
     if (!is_header_done()) return 0;
     if (auto bad = check_head()) return std::unexpected(*bad);
     eager(true);
-    return used;
+    return m_head_used;
   }
 
   std::expected<std::size_t, Refusal> take_body(ByteView bytes, const std::function<bool(ByteView)>& piece) {
     m_piece = &piece;
     std::size_t used = 0;
     while (used < bytes.size() && !is_done()) {
+      // Beast asserts that it never meets a last chunk of fewer bytes again, and no chunked body has fewer to come.
+      if (chunked() && m_chunk_left == 0 && bytes.size() - used < std::string_view("0\r\n\r\n").size()) break;
       error_code error;
       used += put(boost::asio::const_buffer(bytes.data() + used, bytes.size() - used), error);
+      if (error == beast::error::need_more && bytes.size() - used > m_head_bytes) error = beast::error::header_limit;
       if (error == beast::error::need_more || error == beast::error::end_of_chunk) break;
       if (error == stopped()) break;
       if (error) return std::unexpected(refusal_of(error));
@@ -76,9 +82,10 @@ private:
 
   static Refusal refusal_of(const error_code& error) {
     if (error == beast::error::header_limit || error == beast::error::buffer_overflow)
-      return {431, "the request head is larger than this server accepts"};
+      return {431, "the request head, its chunk extensions or its trailer are larger than this server accepts"};
     if (error == beast::error::bad_version) return {505, "only HTTP/1.0 and HTTP/1.1 are spoken here"};
-    if (error == beast::error::bad_transfer_encoding) return {501, "the only transfer coding understood is 'chunked'"};
+    if (error == beast::error::bad_transfer_encoding)
+      return {400, "a request tells its length once: by Transfer-Encoding or by Content-Length"};
     return {400, fmt::format("malformed request: {}", error.message())};
   }
 
@@ -86,9 +93,13 @@ private:
     if (!request.http_1_0 && request.headers.count("Host") != 1)
       return Refusal{400, "exactly one Host field is needed"};
     const auto coding = request.headers.combined("Transfer-Encoding");
-    if (!coding.empty() && (!equal_ignoring_case(coding, "chunked") || request.http_1_0))
-      return Refusal{501, "the only transfer coding understood is 'chunked', in HTTP/1.1"};
-    if (request.headers.count("Content-Length") > 1) return Refusal{400, "several Content-Length fields"};
+    // Where "chunked" does not come last nobody can tell where the body ends, nor in HTTP/1.0 (RFC 9112 §6.1, §6.3).
+    if (request.headers.has("Transfer-Encoding") && (!chunked() || request.http_1_0))
+      return Refusal{400, "Transfer-Encoding must end in 'chunked', in HTTP/1.1"};
+    if (!coding.empty() && !equal_ignoring_case(coding, "chunked"))
+      return Refusal{501, "the only transfer coding understood is 'chunked'"};
+    if (request.headers.combined("Content-Length").find(',') != std::string::npos)
+      return Refusal{400, "several Content-Length fields"};
     auto target = http::parse_target(m_raw_target);
     if (!target) return Refusal{400, target.error().message};
     request.target = std::move(*target);
@@ -110,6 +121,7 @@ private:
 
   void on_field_impl(beast::field, boost::beast::string_view name, boost::beast::string_view value,
                      error_code& error) override {
+    if (is_header_done()) return count_extra(name.size() + value.size(), error);  // a trailer; nobody asks for it
     if (request.headers.all().size() == m_header_count) {
       error = beast::error::header_limit;
       return;
@@ -119,12 +131,22 @@ private:
 
   void on_header_impl(error_code&) override {}
   void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
-  void on_chunk_header_impl(std::uint64_t, boost::beast::string_view, error_code&) override {}
+  void on_chunk_header_impl(std::uint64_t size, boost::beast::string_view extension, error_code& error) override {
+    m_chunk_left = size;
+    count_extra(extension.size(), error);
+  }
   void on_finish_impl(error_code&) override {}
 
   std::size_t on_body_impl(boost::beast::string_view body, error_code& error) override { return pass_on(body, error); }
   std::size_t on_chunk_body_impl(std::uint64_t, boost::beast::string_view body, error_code& error) override {
+    m_chunk_left -= body.size();
     return pass_on(body, error);
+  }
+
+  /// Chunk extensions and trailers together may be as large as a head.
+  void count_extra(std::size_t bytes, error_code& error) {
+    m_extra_bytes += bytes;
+    if (m_extra_bytes > m_head_bytes) error = beast::error::header_limit;
   }
 
   std::size_t pass_on(boost::beast::string_view body, error_code& error) {
@@ -132,7 +154,11 @@ private:
     return body.size();
   }
 
+  const std::size_t m_head_bytes;
   const std::size_t m_header_count;
+  std::size_t m_head_used = 0;
+  std::size_t m_extra_bytes = 0;
+  std::uint64_t m_chunk_left = 0;
   std::string m_raw_target;
   const std::function<bool(ByteView)>* m_piece = nullptr;
 };

@@ -2,8 +2,6 @@
 
 #include <array>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 namespace slipway::http {
 namespace {
@@ -21,11 +19,10 @@ epoll_event when_writable(Connection& connection) {
 }  // namespace
 
 Pump::Pump(const Limits& limits, ReadAhead& read_ahead, std::function<void(Connection&, Connection::Next)> settle)
-    : m_limits(limits), m_read_ahead(read_ahead), m_settle(std::move(settle)), m_epoll(::epoll_create1(EPOLL_CLOEXEC)),
-      m_wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    : m_limits(limits), m_read_ahead(read_ahead), m_settle(std::move(settle)), m_epoll(::epoll_create1(EPOLL_CLOEXEC)) {
   epoll_event event{};
   event.events = EPOLLIN;
-  ::epoll_ctl(m_epoll.get(), EPOLL_CTL_ADD, m_wake.get(), &event);
+  ::epoll_ctl(m_epoll.get(), EPOLL_CTL_ADD, m_wake.fd(), &event);
   m_thread = std::thread([this] { run(); });
 }
 
@@ -34,14 +31,12 @@ void Pump::take(Connection& connection) {
     const std::lock_guard lock(m_mutex);
     m_inbox.push_back(&connection);
   }
-  const std::uint64_t one = 1;
-  static_cast<void>(::write(m_wake.get(), &one, sizeof one));  // full means it is awake anyway
+  m_wake.ring();
 }
 
 void Pump::stop() {
   m_stopping = true;
-  const std::uint64_t one = 1;
-  static_cast<void>(::write(m_wake.get(), &one, sizeof one));
+  m_wake.ring();
   m_thread.join();
 }
 
@@ -64,8 +59,7 @@ void Pump::run() {
 }
 
 void Pump::accept_inbox() {
-  std::uint64_t ignored = 0;
-  static_cast<void>(::read(m_wake.get(), &ignored, sizeof ignored));
+  m_wake.clear();
   std::vector<Connection*> arrived;
   {
     const std::lock_guard lock(m_mutex);

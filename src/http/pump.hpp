@@ -2,6 +2,7 @@
 // Ships answers that a worker could not finish at once: one thread, its own epoll, non-blocking sendfile. Five hundred
 // slow readers cost it five hundred small structs and no worker at all.
 
+#include "base/wake.hpp"
 #include "http/connection.hpp"
 #include "http/read_ahead.hpp"
 
@@ -42,7 +43,7 @@ private:
   ReadAhead& m_read_ahead;
   const std::function<void(Connection&, Connection::Next)> m_settle;
   Fd m_epoll;
-  Fd m_wake;
+  Wake m_wake;
   std::unordered_map<Connection*, Progress> m_progress;  // the pump thread's alone
   std::atomic<std::size_t> m_count{0};
   std::atomic<bool> m_stopping{false};

@@ -8,7 +8,6 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,11 +18,6 @@ constexpr int door_tick_ms = 250;
 constexpr std::chrono::seconds certificate_check_interval{2};
 constexpr std::size_t read_ahead_threads = 4;
 
-void signal(const Fd& event) {
-  const std::uint64_t one = 1;
-  static_cast<void>(::write(event.get(), &one, sizeof one));
-}
-
 }  // namespace
 
 Server::Server(ServerOptions options, Handler handler, Metrics& metrics)
@@ -33,20 +27,17 @@ Server::Server(ServerOptions options, Handler handler, Metrics& metrics)
                .observer = m_observer,
                .may_wait_for_disk = [this] { return !m_read_ahead->is_full(); },
                .is_proxy = [this](std::string_view address) { return is_proxy(address); }},
-      m_epoll(::epoll_create1(EPOLL_CLOEXEC)), m_stop_workers(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
-      m_stop_door(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
-      m_refused(metrics.counter("slipway_http_connections_refused_total", "Connections over a limit, answered 503")) {
-  publish_gauges(metrics);
-}
+      m_epoll(::epoll_create1(EPOLL_CLOEXEC)),
+      m_refused(metrics.counter("slipway_http_connections_refused_total", "Connections over a limit, answered 503")) {}
 
-void Server::publish_gauges(Metrics& metrics) {
+Metrics::Collector Server::publish_gauges(Metrics& metrics) {
   auto& connections = metrics.gauge("slipway_http_connections", "Open connections");
   auto& busy = metrics.gauge("slipway_http_workers_busy", "Workers running a request");
   auto& shipping = metrics.gauge("slipway_http_shipping", "Answers that pumps are shipping");
   auto& waiting = metrics.gauge("slipway_http_cold_reads", "Answers waiting for the disk");
   auto& buffered = metrics.gauge("slipway_http_buffered_bytes", "Memory of connections' input buffers");
   metrics.gauge("slipway_http_workers", "Workers in all").set(static_cast<double>(m_options.workers));
-  metrics.before_exposition([this, &connections, &busy, &shipping, &waiting, &buffered] {
+  return metrics.before_exposition([this, &connections, &busy, &shipping, &waiting, &buffered] {
     std::size_t in_pumps = 0;
     for (const auto& pump : m_pumps) in_pumps += pump->connections();
     connections.set(static_cast<double>(open_connections()));
@@ -67,16 +58,18 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Handler han
     TRY_ASSIGN(self.m_tls, TlsContext::load(self.m_options.tls_certificate, self.m_options.tls_key));
   }
   TRY(self.open_listeners());
+  if (self.m_options.on_listening) self.m_options.on_listening(self.m_urls);
 
   epoll_event stop{};
   stop.events = EPOLLIN;  // level-triggered and never read: it stops every worker
-  ::epoll_ctl(self.m_epoll.get(), EPOLL_CTL_ADD, self.m_stop_workers.get(), &stop);
+  ::epoll_ctl(self.m_epoll.get(), EPOLL_CTL_ADD, self.m_stop_workers.fd(), &stop);
   self.m_read_ahead = std::make_unique<ReadAhead>(read_ahead_threads, self.m_options.limits.cold_reads);
   for (std::size_t i = 0; i < self.m_options.pumps; ++i)
     self.m_pumps.push_back(std::make_unique<Pump>(
         self.m_options.limits, *self.m_read_ahead,
         [&self](Connection& connection, Connection::Next next) { self.settle(connection, next); }));
   for (std::size_t i = 0; i < self.m_options.workers; ++i) self.m_workers.emplace_back([&self] { self.run_worker(); });
+  self.m_collector = self.publish_gauges(metrics);
   self.m_door = std::thread([&self] { self.run_door(); });
   return server;
 }
@@ -98,7 +91,7 @@ Result<> Server::open_listeners() {
 // ----------------------------------------------------------------------------------------------------------
 
 void Server::run_door() {
-  std::vector<pollfd> waiting{{m_stop_door.get(), POLLIN, 0}};
+  std::vector<pollfd> waiting{{m_stop_door.fd(), POLLIN, 0}};
   for (const auto& listening : m_listening) waiting.push_back({listening.socket.get(), POLLIN, 0});
   auto swept = std::chrono::steady_clock::now();
   auto checked = swept;
@@ -238,7 +231,7 @@ std::size_t Server::open_connections() {
 
 void Server::drain() {
   m_shared.draining = true;
-  signal(m_stop_door);
+  m_stop_door.ring();
   m_door.join();
   for (const auto& listening : m_listening)
     if (!listening.unix_path.empty()) ::unlink(listening.unix_path.c_str());
@@ -262,7 +255,7 @@ void Server::stop_threads() {
     const std::lock_guard lock(m_mutex);
     for (const auto& [connection, owner] : m_connections) connection->cut();
   }
-  signal(m_stop_workers);
+  m_stop_workers.ring();
   for (auto& worker : m_workers) worker.join();
   for (const auto& pump : m_pumps) pump->stop();
   m_read_ahead.reset();  // before the pumps, which its threads still call
@@ -272,7 +265,7 @@ void Server::stop_threads() {
 
 Server::~Server() {
   if (m_stopped || !m_read_ahead) return;  // drained, or never started
-  signal(m_stop_door);
+  m_stop_door.ring();
   if (m_door.joinable()) m_door.join();
   stop_threads();
 }

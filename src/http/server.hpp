@@ -30,6 +30,8 @@ struct ServerOptions {
   std::size_t workers = 0;  ///< 0: four a core
   std::size_t pumps = 0;    ///< 0: one a core
   bool log_requests = true;
+  /// Told the urls once all sockets listen, before any request is handled.
+  std::function<void(const std::vector<std::string>&)> on_listening;
 };
 
 class Server {
@@ -67,7 +69,7 @@ private:
   bool is_proxy(std::string_view address) const;
   std::size_t open_connections();
   void stop_threads();
-  void publish_gauges(Metrics& metrics);
+  Metrics::Collector publish_gauges(Metrics& metrics);
 
   ServerOptions m_options;
   Observer m_observer;
@@ -76,8 +78,8 @@ private:
   std::vector<Listening> m_listening;
   std::vector<std::string> m_urls;
   Fd m_epoll;
-  Fd m_stop_workers;
-  Fd m_stop_door;
+  Wake m_stop_workers;
+  Wake m_stop_door;
   std::atomic<std::size_t> m_busy_workers{0};
   Counter& m_refused;
 
@@ -90,6 +92,7 @@ private:
   std::vector<std::thread> m_workers;
   std::thread m_door;
   bool m_stopped = false;
+  Metrics::Collector m_collector;
 };
 
 }  // namespace slipway::http

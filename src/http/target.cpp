@@ -34,12 +34,12 @@ Result<std::vector<std::pair<std::string, std::string>>> parse_query(std::string
   return out;
 }
 
-/// "http://host:port/path?query" → "/path?query".
+/// "http://host:port/path?query" → "/path?query"; an authority ends at the first '/', '?' or '#'.
 std::string_view strip_authority(std::string_view raw) {
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!raw.starts_with(scheme)) continue;
-    const auto slash = raw.find('/', scheme.size());
-    return slash == raw.npos ? std::string_view("/") : raw.substr(slash);
+    const auto end = raw.find_first_of("/?#", scheme.size());
+    return end == raw.npos ? std::string_view("/") : raw.substr(end);
   }
   return raw;
 }

@@ -366,7 +366,7 @@ prepare() {
   enter_own_mounts
   make_scratch
   export HOME=$SCRATCH/home
-  unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy ALL_PROXY SSL_CERT_FILE SSL_CERT_DIR
+  unset SLIPWAY_CONFIG http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy ALL_PROXY SSL_CERT_FILE SSL_CERT_DIR
   make_certificates
   make_htpasswd
   make_payload
