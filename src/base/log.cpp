@@ -2,6 +2,7 @@
 
 #include "base/clock.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -25,17 +26,37 @@ spdlog::logger& logger() {
   return *instance;
 }
 
+/// How many bytes the UTF-8 character at the front of `text` has; 0 where none begins there (RFC 3629).
+std::size_t character_size(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  const auto first = byte(0);
+  if (first < 0x80) return 1;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  const std::size_t size = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  for (std::size_t i = 1; i < size; ++i)
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  // Overlong forms, surrogates, and what is past U+10FFFF.
+  const auto second = byte(1);
+  const bool bad = (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
+                   (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
+  return bad ? 0 : size;
+}
+
 void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
+  for (std::size_t size = 1; !text.empty(); text.remove_prefix(std::max<std::size_t>(size, 1))) {
+    const char c = text.front();
     const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\')
+    size = character_size(text);
+    if (size == 0)
+      out.append("\\ufffd");  // a client may send any bytes; a JSON line must stay one
+    else if (c == '"' || c == '\\')
       out.append({'\\', c});
     else if (c == '\n')
       out.append("\\n");
     else if (byte < 0x20 || byte == 0x7f)
       out.append(fmt::format("\\u{:04x}", byte));
     else
-      out.push_back(c);
+      out.append(text.substr(0, size));
   }
 }
 

@@ -226,7 +226,10 @@ Error unknown_key(const std::string& name) {
 
 /// A TOML value as texts, if it is of a kind that a key can have.
 Result<std::vector<std::string>> texts_of(const toml::node& node, const std::string& kind) {
-  const auto wrong = [&] { return fail(Failure::invalid, "expected a " + kind); };
+  const auto wrong = [&] {
+    const auto* example = kind == "duration" ? " such as \"30s\"" : kind == "size" ? " such as \"4MiB\"" : "";
+    return fail(Failure::invalid, "expected a " + kind + example);
+  };
   const auto text_of = [](const toml::node& item) -> std::optional<std::string> {
     if (const auto* text = item.as_string()) return text->get();
     if (const auto* number = item.as_integer()) return std::to_string(number->get());

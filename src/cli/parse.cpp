@@ -15,6 +15,7 @@ class CommandLine {
 public:
   CommandLine() {
     m_app.require_subcommand(1);
+    m_app.footer("Begin with: slipway serve\nExit codes: 0 done, 1 failed, 2 wrong usage.");
     m_app.set_help_all_flag("--help-all", "Help of every command");
     add_server_commands();
     add_config_commands();
@@ -31,7 +32,7 @@ public:
     } catch (const CLI::CallForAllHelp& help) {
       return m_app.exit(help);
     } catch (const CLI::ParseError& error) {
-      fmt::print(stderr, "slipway: {}{}\n", error.what(), suggestion(argc, argv));
+      fmt::print(stderr, "slipway: {}\n", explain(error.what(), argc, argv));
       return exit_usage;
     }
     return m_run();
@@ -62,6 +63,15 @@ private:
   /// A flag that sets a configuration key.
   void add_key_option(CLI::App* to, const std::string& flag, const std::string& key, const char* type,
                       const char* summary) {
+    to->add_option_function<std::string>(
+          flag, [this, flag, key](const std::string& value) { m_common.flags.push_back({flag, key, {value}}); },
+          summary)
+        ->type_name(type);
+  }
+
+  /// The same for a key that is a list: the flag may be repeated.
+  void add_list_option(CLI::App* to, const std::string& flag, const std::string& key, const char* type,
+                       const char* summary) {
     to->add_option_function<std::vector<std::string>>(
           flag,
           [this, flag, key](const std::vector<std::string>& values) { m_common.flags.push_back({flag, key, values}); },
@@ -80,8 +90,8 @@ private:
     auto* serve = command(&m_app, "serve", "Serve until SIGTERM", [this] { return run_serve(m_common); });
     add_config_option(serve);
     add_key_option(serve, "--data", "server.data", "DIR", "The data directory; made if it is missing");
-    add_key_option(serve, "--listen", "server.listen", "ADDRESS",
-                   "HOST:PORT, [IPV6]:PORT or unix:/path; may be given several times");
+    add_list_option(serve, "--listen", "server.listen", "ADDRESS",
+                    "HOST:PORT, [IPV6]:PORT or unix:/path; may be given several times");
     add_key_option(serve, "--tls-certificate", "tls.certificate", "FILE", "Certificate chain, PEM");
     add_key_option(serve, "--tls-key", "tls.key", "FILE", "Its private key, PEM");
     add_key_option(serve, "--htpasswd", "access.htpasswd", "FILE", "Users, made by htpasswd -B");
@@ -200,25 +210,43 @@ private:
     }
   }
 
-  /// For a mistyped command or flag, the nearest one; always how to get help.
-  std::string suggestion(int argc, char** argv) const {
+  /// What is wrong, the nearest known word where one was mistyped, and how to get help.
+  std::string explain(const std::string& problem, int argc, char** argv) const {
     CommandWords words;
     collect_words(m_app, "", words);
     std::string path;
     for (int i = 1; i < argc; ++i) {
       const std::string word(argv[i]);
-      const auto& known = words[path];
       const auto below = path.empty() ? word : path + " " + word;
       if (words.contains(below)) {
         path = below;
         continue;
       }
+      const auto& known = words[path];
       const auto name = word.substr(0, word.find('='));
-      if (std::ranges::find(known, name) != known.end()) continue;
-      if (const auto guess = nearest(name, known); !guess.empty()) return "\nDid you mean '" + guess + "'?";
-      break;
+      const bool is_option = name.starts_with("--");
+      if (std::ranges::find(known, name) != known.end() || (!is_option && words_take_arguments(path))) continue;
+      if (!is_option && name.starts_with('-')) continue;
+      const auto guess = nearest(name, known);
+      return fmt::format("unknown {} '{}'{}\n{}", is_option ? "option" : "command", name,
+                         guess.empty() ? "" : "; did you mean '" + guess + "'?", help_hint(path));
     }
-    return "\nSee: slipway " + path + (path.empty() ? "" : " ") + "--help";
+    return problem + "\n" + help_hint(path);
+  }
+
+  /// Words after this command are its arguments or values, not commands.
+  bool words_take_arguments(const std::string& path) const {
+    const CLI::App* app = &m_app;
+    for (std::size_t at = 0; at < path.size();) {
+      const auto end = std::min(path.find(' ', at), path.size());
+      app = app->get_subcommand(path.substr(at, end - at));
+      at = end + 1;
+    }
+    return app->get_subcommands(nullptr).empty();
+  }
+
+  static std::string help_hint(const std::string& path) {
+    return "See: slipway " + path + (path.empty() ? "" : " ") + "--help";
   }
 
   CLI::App m_app{"Publishes what a software community ships, from one content-addressed store.", "slipway"};

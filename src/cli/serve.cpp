@@ -57,9 +57,8 @@ Result<access::Anonymous> decide_anonymous(const Config& config, const std::vect
       "access.anonymous = \"none\", \"pull\", \"push\" or \"all\"");
 }
 
-Result<std::unique_ptr<access::Access>>
-open_access(const Config& config, const std::vector<http::ListenAddress>& listen, catalog::Catalog& catalog) {
-  TRY_ASSIGN(const auto anonymous, decide_anonymous(config, listen));
+Result<std::unique_ptr<access::Access>> open_access(const Config& config, access::Anonymous anonymous,
+                                                    catalog::Catalog& catalog) {
   TRY_ASSIGN(const auto token, catalog.setting("admin_token"));
   return access::Access::open({.htpasswd = config.htpasswd,
                                .admins = config.admins,
@@ -116,13 +115,15 @@ Result<> serve(const Config& config) {
     listen.push_back(std::move(address));
   }
 
+  TRY_ASSIGN(const auto anonymous, decide_anonymous(config, listen));
+
   const SystemClock clock;
   Metrics metrics;
   TRY_ASSIGN(const auto directory, DataDirectory::open(config.data, clock, true));
   auto& catalog = directory->catalog();
   auto& store = directory->store();
   catalog.set_read_only(config.read_only);
-  TRY_ASSIGN(const auto access, open_access(config, listen, catalog));
+  TRY_ASSIGN(const auto access, open_access(config, anonymous, catalog));
 
   oci::Registry registry(catalog, store, directory->store_id(), *access, registry_options(config));
   admin::Instance instance{.catalog = catalog,
