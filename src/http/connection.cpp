@@ -69,7 +69,7 @@ Connection::Next Connection::advance() {
     case Phase::lingering: step = step_lingering(); break;
     }
     if (step) return *step;
-    if (m_phase == Phase::head && !m_in.empty() && ++turns == turn_requests) return Next::write;
+    if (m_phase == Phase::head && !m_in.empty() && ++turns == turn_requests) return resume_soon();
   }
 }
 
@@ -342,6 +342,8 @@ Connection::Step Connection::park(Next next, std::chrono::milliseconds time_allo
   return next;
 }
 
+Connection::Next Connection::resume_soon() { return *park(Next::write, m_shared.limits.idle_timeout); }
+
 Connection::Step Connection::park_for_body() {
   const auto& limits = m_shared.limits;
   const auto window = std::chrono::duration<double>(limits.rate_window).count();
@@ -363,7 +365,8 @@ Shipping Connection::ship(std::size_t allowance) { return m_outgoing.ship(*m_tra
 
 Connection::Next Connection::after_shipping() {
   // A writable socket gets a worker at once, which goes on with what is buffered already or parks the connection.
-  return end_exchange(true).value_or(Next::write);
+  const auto step = end_exchange(true);
+  return step ? *step : resume_soon();
 }
 
 std::uint64_t Connection::bytes_acknowledged() const {

@@ -86,6 +86,7 @@ private:
 
   IoState fill(std::size_t size_min);
   Step park(Next next, std::chrono::milliseconds time_allowed);
+  Next resume_soon();
   Step park_for_body();
   void report(bool complete);
 

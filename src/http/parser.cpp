@@ -62,8 +62,8 @@ public:
     m_piece = &piece;
     std::size_t used = 0;
     while (used < bytes.size() && !is_done()) {
-      // Beast asserts that it never meets a last chunk of fewer bytes again, and no chunked body has fewer to come.
-      if (chunked() && m_chunk_left == 0 && bytes.size() - used < std::string_view("0\r\n\r\n").size()) break;
+      // The smallest chunked body: of a part of it beast asserts that it does not see it twice.
+      if (chunked() && !m_any_chunk && bytes.size() - used < std::string_view("0\r\n\r\n").size()) break;
       error_code error;
       used += put(boost::asio::const_buffer(bytes.data() + used, bytes.size() - used), error);
       if (error == beast::error::need_more && bytes.size() - used > m_head_bytes) error = beast::error::header_limit;
@@ -131,15 +131,14 @@ private:
 
   void on_header_impl(error_code&) override {}
   void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
-  void on_chunk_header_impl(std::uint64_t size, boost::beast::string_view extension, error_code& error) override {
-    m_chunk_left = size;
+  void on_chunk_header_impl(std::uint64_t, boost::beast::string_view extension, error_code& error) override {
+    m_any_chunk = true;
     count_extra(extension.size(), error);
   }
   void on_finish_impl(error_code&) override {}
 
   std::size_t on_body_impl(boost::beast::string_view body, error_code& error) override { return pass_on(body, error); }
   std::size_t on_chunk_body_impl(std::uint64_t, boost::beast::string_view body, error_code& error) override {
-    m_chunk_left -= body.size();
     return pass_on(body, error);
   }
 
@@ -158,7 +157,7 @@ private:
   const std::size_t m_header_count;
   std::size_t m_head_used = 0;
   std::size_t m_extra_bytes = 0;
-  std::uint64_t m_chunk_left = 0;
+  bool m_any_chunk = false;
   std::string m_raw_target;
   const std::function<bool(ByteView)>* m_piece = nullptr;
 };

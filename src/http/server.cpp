@@ -192,7 +192,7 @@ void Server::run_worker() {
 void Server::settle(Connection& connection, Connection::Next next) {
   switch (next) {
   case Connection::Next::read: return park(connection, EPOLLIN | EPOLLRDHUP);
-  case Connection::Next::write: return park(connection, EPOLLOUT);
+  case Connection::Next::write: return park(connection, EPOLLOUT | EPOLLRDHUP);
   case Connection::Next::ship:
     return m_pumps[static_cast<std::size_t>(connection.fd()) % m_pumps.size()]->take(connection);
   case Connection::Next::close: return close(connection);

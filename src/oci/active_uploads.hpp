@@ -21,9 +21,11 @@ public:
     std::function<void()> save;  ///< keeps what came so far; called once, on revocation
   };
 
-  /// Revokes an older hold, waiting for the step it is in and having it save, and gives a new one.
+  /// Revokes an older hold, waiting for the step it is in and having it save, and gives a new one. That may have been
+  /// revoked in its turn: lock it and look, and keep it locked until the session is open.
   std::shared_ptr<Hold> claim(const std::string& upload) {
     auto hold = std::make_shared<Hold>();
+    const std::lock_guard waiting(hold->mutex);  // so that an even newer one waits for the older one too
     std::shared_ptr<Hold> older;
     {
       const std::lock_guard lock(m_mutex);

@@ -33,6 +33,10 @@ Response out_of_order(const std::string& repository, const std::string& id, std:
   return response;
 }
 
+Response taken_over() {
+  return error_response(409, Code::blob_upload_invalid, "a later request took this upload over");
+}
+
 Response digest_mismatch(const Digest& announced, const Digest& received) {
   return error_response(400, Code::digest_invalid,
                         "the bytes received have digest " + received.text() + ", not " + announced.text());
@@ -64,13 +68,13 @@ Result<std::optional<Chunk>> parse_chunk(std::string_view header) {
 /// client goes away, what came so far is saved, so that it can go on from there.
 class UploadSink final : public http::BodySink {
 public:
+  /// The caller has locked the hold.
   UploadSink(Registry& registry, http::Request& request, catalog::Upload upload,
              std::shared_ptr<ActiveUploads::Hold> hold, blob::Intake intake, std::optional<Chunk> chunk,
              std::optional<Digest> digest)
       : m_registry(registry), m_request(request), m_upload(std::move(upload)), m_hold(std::move(hold)),
         m_intake(std::move(intake)), m_chunk(chunk), m_digest(std::move(digest)),
         m_resumable(!m_digest || !m_upload.token.empty()) {
-    const std::lock_guard lock(m_hold->mutex);
     m_hold->save = [this] { save_or_drop(); };
   }
 
@@ -111,10 +115,6 @@ public:
   }
 
 private:
-  static Response taken_over() {
-    return error_response(409, Code::blob_upload_invalid, "a later request took this upload over");
-  }
-
   Response finish_chunk() {
     m_finished = true;
     if (auto saved = save(); !saved) return failure_response(saved.error(), Code::blob_upload_unknown, m_request);
@@ -270,6 +270,8 @@ http::Answer Registry::receive(Call& call, const std::optional<Digest>& digest) 
   const auto known = m_catalog.find_upload(repository, call.path.last);
   if (!known) return failure_response(known.error(), Code::blob_upload_unknown, request);
   auto hold = m_active.claim(known->id);
+  const std::lock_guard lock(hold->mutex);  // opening truncates: the next request must not be writing by then
+  if (hold->revoked) return taken_over();
   auto upload = m_catalog.claim_upload(repository, known->id);
   if (!upload) {
     m_active.release(known->id, hold);
@@ -303,6 +305,8 @@ Response Registry::cancel_upload(Call& call) {
   const auto known = m_catalog.find_upload(call.path.repository, call.path.last);
   if (!known) return failure_response(known.error(), Code::blob_upload_unknown, call.request);
   const auto hold = m_active.claim(known->id);
+  const std::lock_guard lock(hold->mutex);
+  if (hold->revoked) return taken_over();
   const auto ended = m_catalog.remove_upload(known->id);
   m_active.release(known->id, hold);
   if (!ended) return failure_response(ended.error(), Code::blob_upload_unknown, call.request);

@@ -115,6 +115,16 @@ class FloodTest(unittest.TestCase):
             self.assertIn(end.status, (0, 408))
             self.assertGreater(end.age, HEAD_TIMEOUT / 2, "given up before its time")
 
+    def test_who_moves_less_than_the_minimum_rate_is_cut_off(self):
+        server = self.serve('min_rate = 256\nrate_window = "2s"\nhead_timeout = "60s"\n')
+        quiet = flood.sockets(server)
+        with self.flood(server, rate=16) as attack:
+            attack.open("readers", 20)
+            attack.open("uploaders", 20)
+            self.assertGreaterEqual(flood.sockets(server), quiet + 40)
+            # Asked of the server: a slow reader does not see its end before it has read what was sent.
+            self.assertLessEqual(flood.settle(server, quiet, seconds=15), quiet, "still open")
+
     def test_one_address_cannot_take_every_connection(self):
         limit, tried = 40, 100
         server = self.serve(f"connections = 400\nconnections_per_client = {limit}\n")

@@ -25,25 +25,22 @@ bool replay(const fs::path& file) {
   return true;
 }
 
-} // namespace
+}  // namespace
 
 int main(int argc, char** argv) {
   std::size_t files = 0;
   for (int i = 1; i < argc; ++i) {
     if (!fs::is_directory(argv[i])) {
-      if (!replay(argv[i]))
-        return 1;
+      if (!replay(argv[i])) return 1;
       ++files;
       continue;
     }
     for (const auto& entry : fs::recursive_directory_iterator(argv[i])) {
-      if (!entry.is_regular_file())
-        continue;
-      if (!replay(entry.path()))
-        return 1;
+      if (!entry.is_regular_file()) continue;
+      if (!replay(entry.path())) return 1;
       ++files;
     }
   }
   std::fprintf(stderr, "%zu inputs replayed\n", files);
-  return files > 0 ? 0 : 1; // an empty corpus tests nothing
+  return files > 0 ? 0 : 1;  // an empty corpus tests nothing
 }
