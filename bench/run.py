@@ -210,7 +210,7 @@ def notes(args, host, names, servers_on, load_on):
         f"{args.rounds} rounds of {args.seconds} s; {where}; loopback, no TLS, everything in the page cache.",
         f"{host['processors']} × {host['processor']}, Linux {host['kernel']}; "
         + ", ".join(filter(None, host["versions"].values())) + ".",
-        "Speed above 1: slipway is faster. CPU below 1: slipway needs less. Ratios are taken within a round, then the median.",
+        "Speed above 1: slipway is faster. CPU below 1: slipway needs less. Each is the median of the rounds' own ratios.",
         "Access logs are off everywhere; docker-registry logs errors only and has its in-memory descriptor cache on.",
         "wrk copies what it receives and is the limit for large blobs: read CPU there; the discarding client is not.",
         "\"on disk\" runs until a sync() after the answer, for all alike:", *durable,
@@ -233,9 +233,9 @@ def main():
         "cases": [{**dataclasses.asdict(metric), "summary": results[metric],
                    "samples": {peer: [dataclasses.asdict(s) for s in seen] for peer, seen in by_peer.items()}}
                   for metric, by_peer in samples.items()],
-    }, indent=1, ensure_ascii=False) + "\n")
+    }, indent=1, ensure_ascii=False) + "\n", "utf-8")
     if args.markdown:
-        args.markdown.write_text(report.markdown(table) + "\n\n" + remarks.replace("\n", "  \n") + "\n")
+        args.markdown.write_text(report.markdown(table) + "\n\n" + remarks.replace("\n", "  \n") + "\n", "utf-8")
 
 
 if __name__ == "__main__":

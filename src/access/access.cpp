@@ -68,12 +68,12 @@ Access::Access(Settings settings)
 
 Result<std::unique_ptr<Access>> Access::open(Settings settings) {
   std::unique_ptr<Access> access(new Access(std::move(settings)));
-  if (access->has_credentials()) TRY(access->reload_if_changed());
+  if (access->has_users()) TRY(access->reload_if_changed());
   return access;
 }
 
 Result<bool> Access::reload_if_changed() {
-  if (!has_credentials()) return false;
+  if (!has_users()) return false;
   std::error_code error;
   const auto changed_at = std::filesystem::last_write_time(m_settings.htpasswd, error);
   {
@@ -110,6 +110,11 @@ Result<Principal> Access::identify_basic(std::string_view encoded) {
   TRY_ASSIGN(const bool good, check_password(user, password));
   if (!good) return std::unexpected(wrong_credentials());
   return Principal{user, false, std::ranges::find(m_settings.admins, user) != m_settings.admins.end()};
+}
+
+bool Access::wants_login() const {
+  // Where anonymous may do everything, the token alone is no reason to bother anybody: that is the development default.
+  return has_users() || (!m_settings.admin_token_sha256.empty() && m_settings.anonymous != Anonymous::everything);
 }
 
 bool Access::is_admin_token(std::string_view token) const {

@@ -56,8 +56,8 @@ public:
 
   bool metrics_are_public() const { return m_settings.public_metrics; }
 
-  /// Somebody could log in: an unauthenticated client is worth asking for credentials.
-  bool has_credentials() const { return !m_settings.htpasswd.empty(); }
+  /// Logging in would be of use: an anonymous client is worth asking for credentials.
+  bool wants_login() const;
 
   /// Reads the htpasswd file again if it changed; on failure the old users stay.
   Result<bool> reload_if_changed();
@@ -67,6 +67,7 @@ private:
   Result<Principal> identify_basic(std::string_view encoded);
   Result<bool> check_password(const std::string& user, const std::string& password);
   bool is_admin_token(std::string_view token) const;
+  bool has_users() const { return !m_settings.htpasswd.empty(); }
   std::string proof_key(const std::string& user, const std::string& password, const std::string& hash) const;
 
   const Settings m_settings;

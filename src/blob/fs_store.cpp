@@ -53,7 +53,9 @@ public:
     TRY(m_store.ensure_folder(path.parent_path()));
     if (m_aside.empty()) {
       const auto self = fmt::format("/proc/self/fd/{}", m_file.get());
-      if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) < 0)
+      const auto link = [&] { return ::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW); };
+      // A finish that the catalog never heard of may have left a file; the id is ours alone, so it is ours to replace.
+      if (link() < 0 && (errno != EEXIST || ::unlink(path.c_str()) < 0 || link() < 0))
         return fail_errno(errno, "naming " + path.string());
     } else if (::rename(m_aside.c_str(), path.c_str()) < 0) {
       return fail_errno(errno, "naming " + path.string());
@@ -192,7 +194,8 @@ Result<> FsStore::list(const std::function<void(LocationId, std::uint64_t)>& eac
     const auto name = at->path().filename().string();
     std::uint64_t id = 0;
     const auto parsed = std::from_chars(name.data(), name.data() + name.size(), id, 16);
-    if (parsed.ec == std::errc() && name.size() == 16) each(LocationId(id), at->file_size(error));
+    const bool whole = parsed.ec == std::errc() && parsed.ptr == name.data() + name.size();
+    if (whole && name.size() == 16) each(LocationId(id), at->file_size(error));
   }
   if (error) return fail_errno(error.value(), "listing " + m_directory.string());
   return {};

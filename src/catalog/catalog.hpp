@@ -114,6 +114,8 @@ private:
   // Steps within a transaction (steps.cpp).
   std::int64_t ensure_repository(sql::Session& session, const std::string& name);
   static std::int64_t ensure_digest(sql::Session& session, const Digest& digest);
+  /// The manifest of those bytes with its edges; `digest` is the row of its name.
+  std::int64_t ensure_manifest(sql::Session& session, const NewManifest& manifest, std::int64_t digest);
   void journal(sql::Session& session, std::string_view event, const std::string& body);
   void record_tag_move(sql::Session& session, const std::string& repository, const std::string& tag,
                        const std::string& who, const std::optional<std::string>& digest);

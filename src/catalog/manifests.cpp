@@ -32,6 +32,26 @@ std::optional<std::int64_t> manifest_of(sql::Session& session, const Digest& dig
 
 }  // namespace
 
+std::int64_t Catalog::ensure_manifest(sql::Session& session, const NewManifest& manifest, std::int64_t digest) {
+  if (const auto known = manifest_of(session, manifest.digest)) return *known;
+  const auto id =
+      session
+          .number("INSERT INTO manifest (bytes, artifact_type, annotations, created_at) VALUES ($1, $2, $3, $4) "
+                  "RETURNING id",
+                  {as_bytes(manifest.bytes), or_null(manifest.artifact_type), or_null(manifest.annotations), now()})
+          .value();
+  session.run("UPDATE digest SET manifest = $1 WHERE id = $2", {id, digest});
+  std::int64_t ordinal = 0;
+  for (const auto& edge : manifest.edges) {
+    const auto target = ensure_digest(session, edge.digest);
+    session.run("INSERT INTO edge (manifest, ordinal, kind, digest, media_type, size) VALUES ($1, $2, $3, $4, $5, $6)",
+                {id, ordinal++, static_cast<std::int64_t>(edge.kind), target, edge.media_type,
+                 static_cast<std::int64_t>(edge.size)});
+    if (edge.kind == EdgeKind::subject) session.run("UPDATE manifest SET subject = $1 WHERE id = $2", {target, id});
+  }
+  return id;
+}
+
 Result<Catalog::PutOutcome> Catalog::put_manifest(const std::string& repository, const NewManifest& manifest,
                                                   const std::vector<std::string>& tags, const std::string& who,
                                                   bool children_required) {
@@ -45,29 +65,18 @@ Result<Catalog::PutOutcome> Catalog::put_manifest(const std::string& repository,
     if (!outcome.missing.empty()) return fail(Failure::invalid, "children are missing");  // undoes the new repository
 
     const auto digest_id = ensure_digest(session, manifest.digest);
-    auto id = manifest_of(session, manifest.digest);
-    if (!id) {
-      id = session.number(
-          "INSERT INTO manifest (bytes, artifact_type, annotations, created_at) VALUES ($1, $2, $3, $4) RETURNING id",
-          {as_bytes(manifest.bytes), or_null(manifest.artifact_type), or_null(manifest.annotations), now()});
-      session.run("UPDATE digest SET manifest = $1 WHERE id = $2", {*id, digest_id});
-      std::int64_t ordinal = 0;
-      for (const auto& edge : manifest.edges) {
-        const auto target = ensure_digest(session, edge.digest);
-        session.run(
-            "INSERT INTO edge (manifest, ordinal, kind, digest, media_type, size) VALUES ($1, $2, $3, $4, $5, $6)",
-            {*id, ordinal++, static_cast<std::int64_t>(edge.kind), target, edge.media_type,
-             static_cast<std::int64_t>(edge.size)});
-        if (edge.kind == EdgeKind::subject)
-          session.run("UPDATE manifest SET subject = $1 WHERE id = $2", {target, *id});
-      }
-    }
+    const auto id = ensure_manifest(session, manifest, digest_id);
+    const bool retyped = session
+                             .number("SELECT 1 FROM repository_manifest WHERE repository = $1 AND manifest = $2 AND "
+                                     "media_type <> $3",
+                                     {repository_id, id, manifest.media_type})
+                             .has_value();
     session.run("INSERT INTO repository_manifest (repository, manifest, media_type, pushed_at, pushed_by) VALUES ($1, "
                 "$2, $3, $4, $5) "
                 "ON CONFLICT (repository, manifest) DO UPDATE SET media_type = EXCLUDED.media_type, pushed_at = "
                 "EXCLUDED.pushed_at, "
                 "pushed_by = EXCLUDED.pushed_by",
-                {repository_id, *id, manifest.media_type, now(), who});
+                {repository_id, id, manifest.media_type, now(), who});
     journal(session, "manifest",
             Json{{"repository", repository},
                  {"digest", manifest.digest.text()},
@@ -75,12 +84,15 @@ Result<Catalog::PutOutcome> Catalog::put_manifest(const std::string& repository,
                  {"who", who}}
                 .dump());
     name_changes(session, cache_key(repository, manifest.digest.text()));
+    if (retyped)  // every name of it shows the media type
+      session.run("SELECT name FROM tag WHERE repository = $1 AND manifest = $2", {repository_id, id},
+                  [&](const sql::Row& row) { name_changes(session, cache_key(repository, std::string(row.text(0)))); });
     for (const auto& tag : tags) {
       session.run(
           "INSERT INTO tag (repository, name, manifest, digest, updated_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT "
           "(repository, name) "
           "DO UPDATE SET manifest = EXCLUDED.manifest, digest = EXCLUDED.digest, updated_at = EXCLUDED.updated_at",
-          {repository_id, tag, *id, digest_id, now()});
+          {repository_id, tag, id, digest_id, now()});
       record_tag_move(session, repository, tag, who, manifest.digest.text());
     }
     return {};

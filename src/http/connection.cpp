@@ -196,6 +196,8 @@ Connection::Step Connection::step_body() {
       switch (fill(std::min(body_piece_bytes, std::max<std::size_t>(16384, m_in.size())))) {
       case IoState::ok: m_window_bytes += m_in.size() - before; break;
       case IoState::closed:
+        // What came last is handed on first: an upload can go on from there.
+        if (auto step = m_in.empty() ? Step() : pass_body_on(); step || m_phase != Phase::body) return step;
         if (m_expired) return refuse({408, "the request body came too slowly"});
         return Next::close;
       default: blocked = true;
@@ -392,6 +394,11 @@ bool Connection::expire_if_idle() {
   return true;
 }
 
-void Connection::cut() { ::shutdown(fd(), SHUT_RDWR); }
+void Connection::cut() {
+  // A reset on close: else the kernel would keep what the peer never read, unseen by any limit of ours.
+  const linger reset{1, 0};
+  ::setsockopt(fd(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  ::shutdown(fd(), SHUT_RDWR);
+}
 
 }  // namespace slipway::http

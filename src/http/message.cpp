@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <fmt/format.h>
 
 namespace slipway::http {
 
@@ -86,12 +85,11 @@ namespace {
 
 class Collector final : public BodySink {
 public:
-  Collector(std::size_t size_max, std::function<Response(std::string)> finish)
-      : m_size_max(size_max), m_finish(std::move(finish)) {}
+  Collector(std::size_t size_max, Response too_large, std::function<Response(std::string)> finish)
+      : m_size_max(size_max), m_too_large(std::move(too_large)), m_finish(std::move(finish)) {}
 
   std::optional<Response> write(ByteView piece) override {
-    if (m_body.size() + piece.size() > m_size_max)
-      return Response::text(413, fmt::format("the body is larger than {} bytes\n", m_size_max));
+    if (m_body.size() + piece.size() > m_size_max) return std::move(m_too_large);
     m_body.append(as_text(piece));
     return std::nullopt;
   }
@@ -100,14 +98,16 @@ public:
 
 private:
   const std::size_t m_size_max;
+  Response m_too_large;
   std::function<Response(std::string)> m_finish;
   std::string m_body;
 };
 
 }  // namespace
 
-std::unique_ptr<BodySink> collect_body(std::size_t size_max, std::function<Response(std::string)> finish) {
-  return std::make_unique<Collector>(size_max, std::move(finish));
+std::unique_ptr<BodySink> collect_body(std::size_t size_max, Response too_large,
+                                       std::function<Response(std::string)> finish) {
+  return std::make_unique<Collector>(size_max, std::move(too_large), std::move(finish));
 }
 
 std::string_view reason_of(int status) {

@@ -86,8 +86,9 @@ public:
   virtual Response finish() = 0;
 };
 
-/// Collects a small body and hands it on; 413 past `size_max`.
-std::unique_ptr<BodySink> collect_body(std::size_t size_max, std::function<Response(std::string)> finish);
+/// Collects a small body and hands it on; past `size_max` it answers `too_large`.
+std::unique_ptr<BodySink> collect_body(std::size_t size_max, Response too_large,
+                                       std::function<Response(std::string)> finish);
 
 /// What a handler gives for a complete head: the answer, or somewhere for the body to go. A response to a request that
 /// has a body refuses the body.

@@ -18,6 +18,16 @@ constexpr int door_tick_ms = 250;
 constexpr std::chrono::seconds certificate_check_interval{2};
 constexpr std::size_t read_ahead_threads = 4;
 
+/// How much of an answer the kernel may hold unsent for one peer. Without a bound each slow reader costs megabytes of
+/// the machine's TCP memory, and some hundreds of them throttle everybody.
+constexpr int unsent_bytes_max = 512 << 10;
+
+void tune(const Fd& socket) {
+  const int on = 1;
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes_max, sizeof unsent_bytes_max);
+}
+
 }  // namespace
 
 Server::Server(ServerOptions options, Handler handler, Metrics& metrics)
@@ -125,8 +135,7 @@ void Server::accept_from(const Listening& listening) {
       }
       return;
     }
-    const int on = 1;
-    if (peer.ss_family != AF_UNIX) ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (peer.ss_family != AF_UNIX) tune(socket);
     admit(std::move(socket), peer_of(reinterpret_cast<const sockaddr&>(peer)), listening.tls);
   }
 }

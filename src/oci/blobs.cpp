@@ -35,7 +35,9 @@ Response Registry::get_blob(Call& call, const Digest& digest) {
   }
   auto part = ByteRange{0, blob->size};
   int status = 200;
-  const auto wish = http::parse_range(call.request.headers.get("Range"), blob->size);
+  // Range is defined for GET alone (RFC 9110 §14.2).
+  const auto wanted = call.request.method == Method::get ? call.request.headers.get("Range") : std::string_view();
+  const auto wish = http::parse_range(wanted, blob->size);
   if (const auto* range = std::get_if<ByteRange>(&wish)) {
     part = *range;
     status = 206;

@@ -58,10 +58,10 @@ Response Registry::get_manifest(Call& call) {
 
 http::Answer Registry::put_manifest(Call& call) {
   const auto max = m_options.manifest.size_max;
-  if (call.request.content_length.value_or(0) > max)
-    return error_response(413, Code::size_invalid,
-                          fmt::format("manifests larger than {} are not accepted here", human_size(max)));
-  return http::collect_body(max,
+  auto too_large = error_response(413, Code::size_invalid,
+                                  fmt::format("manifests larger than {} are not accepted here", human_size(max)));
+  if (call.request.content_length.value_or(0) > max) return too_large;
+  return http::collect_body(max, std::move(too_large),
                             [this, call](std::string bytes) mutable { return store_manifest(call, std::move(bytes)); });
 }
 

@@ -39,7 +39,7 @@ std::optional<Response> Registry::check(const http::Request& request, const acce
   if (m_access.may(who, action, name)) return std::nullopt;
   const auto wish =
       std::string(access::name_of(action)) + " " + (name.empty() ? "from this registry" : "'" + name + "'");
-  if (who.anonymous && m_access.has_credentials()) return unauthorized("log in to " + wish);
+  if (who.anonymous && m_access.wants_login()) return unauthorized("log in to " + wish);
   return error_response(403, Code::denied, who.name + " may not " + wish);
 }
 
@@ -61,7 +61,7 @@ http::Answer Registry::dispatch(Call& call) {
   if (call.path.resource == Resource::base) {
     // Clients ask here what credentials are wanted, and remember the answer for every later request: so an anonymous
     // client is challenged wherever logging in would be of use, even if it could pull without.
-    if (call.who.anonymous && m_access.has_credentials() && !call.request.headers.has("Authorization"))
+    if (call.who.anonymous && m_access.wants_login() && !call.request.headers.has("Authorization"))
       return unauthorized("log in");
     if (auto refusal = check(call.request, call.who, Action::pull, "")) return std::move(*refusal);
     return Response::json(200, "{}\n");

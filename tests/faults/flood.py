@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Floods a server with clients that hold on and hardly move, and measures what the others get meanwhile.
 
-    tests/faults/flood.py                     each kind alone and all at once, against $SLIPWAY_BIN; several minutes
-    tests/faults/flood.py --only readers      one kind
-    tests/faults/flood.py --rate 100          slower than [limits] min_rate allows: they must be cut off
+    tests/faults/flood.py                            each kind alone and all at once, against $SLIPWAY_BIN; minutes
+    tests/faults/flood.py --only readers             one kind
+    tests/faults/flood.py --rate 100 --seconds 20    slower than min_rate, longer than rate_window: they are cut off
 
 Four kinds: *half heads* send a part of a request's head and stay, *readers* fetch a large blob at 1 KiB/s, *uploaders*
 send one at 1 KiB/s, *idle* ones keep a connection after one request. They come from 127.0.0.2 and up, the others (wrk)
@@ -29,7 +29,7 @@ import peers  # noqa: E402
 import report  # noqa: E402
 from flood_clients import Flood, raise_file_limit  # noqa: E402
 
-LIMITS = '[limits]\nconnections = 20000\nconnections_per_client = 12000\nidle_timeout = "10m"\n'
+LIMITS = '[limits]\nconnections = 20000\nconnections_per_client = 12000\nhead_timeout = "2s"\nidle_timeout = "10m"\n'
 COUNTS = {"half_heads": 8, "readers": 500, "uploaders": 500, "idle": 10_000}
 
 
@@ -67,6 +67,7 @@ FIGURES = {
     "p99": Figure("manifest GET, p99 ms", "{:.1f}"),
     "blobs": Figure("1 MiB blob GET, MB/s", "{:.0f}", True),
     "failures": Figure("failed requests of others", "{:.0f}"),
+    "sockets": Figure("server's sockets", "{:.0f}"),  # unlike "held": a client learns late that it was cut off
     "rss": Figure("server's RSS, MiB", "{:.0f}"),
     "kernel": Figure("TCP buffers in the kernel, MiB", "{:.0f}"),
     "threads": Figure("server's threads", "{:.0f}"),
@@ -116,7 +117,8 @@ class Scenario:
         elapsed = time.monotonic() - started
         return {"manifests": manifest.requests / manifest.seconds, "p99": manifest.latency_ms["p99"],
                 "blobs": blob.bytes / 1e6 / blob.seconds, "failures": manifest.failures + blob.failures,
-                "rss": server.status("VmRSS") / 1024, "kernel": tcp_buffers_mib(), "threads": server.status("Threads"),
+                "sockets": sockets(server), "threads": server.status("Threads"),
+                "rss": server.status("VmRSS") / 1024, "kernel": tcp_buffers_mib(),
                 "server_cpu": (server.cpu_seconds() - server_cpu) / elapsed,
                 "flood_cpu": (flood.cpu_seconds - flood_cpu) / elapsed if flood else 0}
 
@@ -173,8 +175,8 @@ def main():
                 print(f"{name}: {scenario.run(scenarios[name], args.rounds, args.rate)}", flush=True)
                 table += [[], *scenario.rows(name)]
     print("", report.text(table), "", sep="\n")
-    print(f"Medians of {args.rounds} intervals, each {args.seconds} s of wrk -c32 for the manifest and of wrk -c4 for the "
-          f"blob.\nServer, flood and wrk share {os.cpu_count()} processors.")
+    print(f"Medians of {args.rounds} intervals, each {args.seconds} s of wrk -c32 for the manifest and of wrk -c4 for "
+          f"the blob.\nServer, flood and wrk share {os.cpu_count()} processors.")
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ class FloodTest(unittest.TestCase):
         """A server of its own for each test, so that what one leaves behind cannot help or hurt the next."""
         scratch = self.enterContext(tempfile.TemporaryDirectory(prefix="slipway-flood-"))
         server = self.enterContext(peers.Slipway(Path(scratch) / "server", config="[limits]\n" + limits))
+        self.quiet = flood.sockets(server)
         server.publish(self.image)
         return server
 
@@ -72,7 +73,6 @@ class FloodTest(unittest.TestCase):
     def test_others_are_served_while_slow_clients_hold_on(self):
         server = self.serve("connections = 4000\nconnections_per_client = 2000\n"
                             f'head_timeout = "{HEAD_TIMEOUT}s"\nidle_timeout = "10m"\n')
-        quiet = flood.sockets(server)
         urls = [(server.manifest_url(), self.image.manifest)] * 3
         urls += [(server.blob_url(self.image.small), self.image.blobs[self.image.small])]
         others = [Others(server.base, *url) for url in urls]
@@ -99,7 +99,7 @@ class FloodTest(unittest.TestCase):
             self.assertGreater(other.answers, 0, other.url)
         self.assertLess(rss, RSS_MIB, "peak memory in MiB")
 
-        self.assertLessEqual(flood.settle(server, quiet), quiet, "sockets left over after the flood")
+        self.assertLessEqual(flood.settle(server, self.quiet), self.quiet, "sockets left over after the flood")
         self.assertEqual(self.connections(server), 0)
 
     def test_a_head_that_never_ends_is_given_up(self):
@@ -117,18 +117,16 @@ class FloodTest(unittest.TestCase):
 
     def test_who_moves_less_than_the_minimum_rate_is_cut_off(self):
         server = self.serve('min_rate = 256\nrate_window = "2s"\nhead_timeout = "60s"\n')
-        quiet = flood.sockets(server)
         with self.flood(server, rate=16) as attack:
             attack.open("readers", 20)
             attack.open("uploaders", 20)
-            self.assertGreaterEqual(flood.sockets(server), quiet + 40)
+            self.assertGreaterEqual(flood.sockets(server), self.quiet + 40)
             # Asked of the server: a slow reader does not see its end before it has read what was sent.
-            self.assertLessEqual(flood.settle(server, quiet, seconds=15), quiet, "still open")
+            self.assertLessEqual(flood.settle(server, self.quiet, seconds=15), self.quiet, "still open")
 
     def test_one_address_cannot_take_every_connection(self):
         limit, tried = 40, 100
         server = self.serve(f"connections = 400\nconnections_per_client = {limit}\n")
-        quiet = flood.sockets(server)
         with self.flood(server, sources=1) as attack:
             attack.open("idle", tried)
             time.sleep(0.5)
@@ -136,7 +134,7 @@ class FloodTest(unittest.TestCase):
             self.assertGreater(attack.held(), limit // 2)
             with load.Client(server.base, timeout=ANSWER_SECONDS) as other:
                 other.check(server.manifest_url(), self.image.manifest, {"Accept": load.MANIFEST})
-        self.assertLessEqual(flood.settle(server, quiet), quiet, "sockets left over")
+        self.assertLessEqual(flood.settle(server, self.quiet), self.quiet, "sockets left over")
         with load.Client(server.base, timeout=ANSWER_SECONDS, source=attack.sources[0]) as same:
             same.check(server.manifest_url(), self.image.manifest, {"Accept": load.MANIFEST})
 

@@ -1,0 +1,123 @@
+// What the catalog promises about upload sessions.
+
+#include "catalog_contract.hpp"
+
+#include <set>
+
+namespace slipway::catalog {
+namespace {
+
+class CatalogUploads : public CatalogContract {
+protected:
+  Upload begin(const std::string& repository = "a") {
+    auto upload = m_catalog->begin_upload(repository, "alice", 100);
+    EXPECT_TRUE(upload) << upload.error().message;
+    return *upload;
+  }
+};
+INSTANTIATE_CATALOG_CONTRACT(CatalogUploads);
+
+TEST_P(CatalogUploads, BeginWithALocationOfTheirOwn) {
+  const auto first = begin();
+  const auto second = begin();
+  EXPECT_NE(first.id, second.id);
+  EXPECT_NE(first.location, second.location);
+  EXPECT_EQ(first.id.size(), 32U);
+  EXPECT_EQ(first.position, 0U);
+  EXPECT_EQ(first.started_at, m_clock.now());
+  EXPECT_TRUE(m_catalog->has_repository("a").value());
+}
+
+TEST_P(CatalogUploads, AreFoundByRepositoryAndIdTogether) {
+  const auto upload = begin();
+  begin("b");
+  const auto found = m_catalog->find_upload("a", upload.id);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->location, upload.location);
+  EXPECT_EQ(found->repository, "a");
+  EXPECT_EQ(m_catalog->find_upload("b", upload.id).error().failure, Failure::not_found);
+  EXPECT_EQ(m_catalog->find_upload("a", "0123").error().failure, Failure::not_found);
+  EXPECT_EQ(m_catalog->find_upload("a", "").error().failure, Failure::not_found);
+}
+
+TEST_P(CatalogUploads, KeepWhatWasSaved) {
+  auto upload = begin();
+  upload.position = 12345678901;
+  upload.token = std::string("tok\0en\xff", 7);
+  ASSERT_TRUE(m_catalog->save_upload(upload));
+  reopen();
+  const auto found = m_catalog->find_upload("a", upload.id);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->position, 12345678901U);
+  EXPECT_EQ(found->token, upload.token);
+}
+
+TEST_P(CatalogUploads, AreSavedByTheLatestRequestOnly) {
+  const auto first = m_catalog->claim_upload("a", begin().id).value();
+  const auto second = m_catalog->claim_upload("a", first.id).value();
+  EXPECT_GT(second.epoch, first.epoch);
+  auto stale = first;
+  stale.position = 10;
+  const auto refused = m_catalog->save_upload(stale);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().failure, Failure::conflict);
+  EXPECT_EQ(m_catalog->find_upload("a", first.id)->position, 0U);
+  auto fresh = second;
+  fresh.position = 20;
+  EXPECT_TRUE(m_catalog->save_upload(fresh));
+  EXPECT_EQ(m_catalog->find_upload("a", first.id)->position, 20U);
+}
+
+TEST_P(CatalogUploads, AreClaimedByRepositoryAndIdTogether) {
+  const auto upload = begin();
+  EXPECT_EQ(m_catalog->claim_upload("b", upload.id).error().failure, Failure::not_found);
+  EXPECT_EQ(m_catalog->claim_upload("a", "absent").error().failure, Failure::not_found);
+  EXPECT_EQ(m_catalog->find_upload("a", upload.id)->epoch, upload.epoch);  // a claim in vain changes nothing
+}
+
+TEST_P(CatalogUploads, AreGoneOnceTheyAreRemoved) {
+  const auto upload = begin();
+  ASSERT_TRUE(m_catalog->remove_upload(upload.id));
+  EXPECT_EQ(m_catalog->find_upload("a", upload.id).error().failure, Failure::not_found);
+  EXPECT_EQ(m_catalog->claim_upload("a", upload.id).error().failure, Failure::not_found);
+  EXPECT_EQ(m_catalog->save_upload(upload).error().failure, Failure::conflict);
+  EXPECT_TRUE(m_catalog->remove_upload(upload.id));
+}
+
+TEST_P(CatalogUploads, AreBounded) {
+  ASSERT_TRUE(m_catalog->begin_upload("a", "alice", 2));
+  const auto second = m_catalog->begin_upload("a", "alice", 2);
+  ASSERT_TRUE(second);
+  const auto third = m_catalog->begin_upload("b", "bob", 2);
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().failure, Failure::busy);
+  EXPECT_FALSE(m_catalog->has_repository("b").value());
+  ASSERT_TRUE(m_catalog->remove_upload(second->id));
+  EXPECT_TRUE(m_catalog->begin_upload("b", "bob", 2));
+}
+
+TEST_P(CatalogUploads, GoStaleWhenNobodyTouchesThem) {
+  const auto forgotten = begin();
+  auto saved = begin();
+  const auto claimed = begin();
+  m_clock.advance(std::chrono::hours(2));
+  ASSERT_TRUE(m_catalog->save_upload(saved));
+  ASSERT_TRUE(m_catalog->claim_upload("a", claimed.id));
+  const auto fresh = begin();
+  const auto stale = m_catalog->stale_uploads(m_clock.now() - std::chrono::hours(1), 100).value();
+  ASSERT_EQ(stale.size(), 1U);
+  EXPECT_EQ(stale.front().id, forgotten.id);
+  EXPECT_EQ(stale.front().repository, "a");
+  EXPECT_EQ(stale.front().location, forgotten.location);
+  m_clock.advance(std::chrono::hours(2));
+  EXPECT_EQ(m_catalog->stale_uploads(m_clock.now(), 100)->size(), 4U);
+  EXPECT_EQ(m_catalog->stale_uploads(m_clock.now(), 3)->size(), 3U);
+}
+
+TEST_P(CatalogUploads, AreNotStaleAtTheVeryMoment) {
+  begin();
+  EXPECT_TRUE(m_catalog->stale_uploads(m_clock.now(), 100)->empty());
+}
+
+}  // namespace
+}  // namespace slipway::catalog

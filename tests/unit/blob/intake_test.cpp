@@ -1,0 +1,177 @@
+#include "blob/intake.hpp"
+
+#include "support/faulty_store.hpp"
+#include "support/memory_store.hpp"
+
+#include <gtest/gtest.h>
+
+namespace slipway::blob {
+namespace {
+
+class IntakeTest : public testing::Test {
+protected:
+  /// A token of an upload that got `text` so far.
+  ResumeToken token_after(std::string_view text, std::vector<Algorithm> announced = {}) {
+    auto intake = Intake::begin(m_store, m_id, true, std::move(announced));
+    EXPECT_TRUE(intake);
+    EXPECT_TRUE(intake->write(as_bytes(text)));
+    auto token = intake->suspend();
+    EXPECT_TRUE(token);
+    return *token;
+  }
+
+  std::string content_of(const Location& location) {
+    const auto slice = m_store.open(location, location.range);
+    EXPECT_TRUE(slice);
+    std::string out(slice->range.length, '\0');
+    EXPECT_EQ(read_some(slice->file->get(), std::as_writable_bytes(std::span(out)), slice->range.offset), out.size());
+    return out;
+  }
+
+  test::MemoryStore m_store;
+  const LocationId m_id{7};
+};
+
+TEST_F(IntakeTest, KnowsTheSha256OfWhatPassed) {
+  auto intake = Intake::begin(m_store, m_id, false);
+  ASSERT_TRUE(intake);
+  ASSERT_TRUE(intake->write(as_bytes("hello ")));
+  ASSERT_TRUE(intake->write(as_bytes("world")));
+  EXPECT_EQ(intake->position(), 11U);
+  EXPECT_EQ(intake->digest(Algorithm::sha256), digest_of(as_bytes("hello world")));
+  const auto location = intake->finish();
+  ASSERT_TRUE(location);
+  EXPECT_EQ(location->id, m_id);
+  EXPECT_EQ(content_of(*location), "hello world");
+}
+
+TEST_F(IntakeTest, ComputesAnAnnouncedSha512WhileStreaming) {
+  auto intake = Intake::begin(m_store, m_id, false, {Algorithm::sha512});
+  ASSERT_TRUE(intake);
+  ASSERT_TRUE(intake->write(as_bytes("hello")));
+  EXPECT_EQ(intake->digests(),
+            (std::vector{digest_of(as_bytes("hello")), digest_of(as_bytes("hello"), Algorithm::sha512)}));
+}
+
+TEST_F(IntakeTest, ReadsAgainForADigestThatNobodyAnnounced) {
+  const std::string large(600'000, 'x');  // more than it reads at a time
+  auto intake = Intake::begin(m_store, m_id, false);
+  ASSERT_TRUE(intake);
+  ASSERT_TRUE(intake->write(as_bytes(large)));
+  EXPECT_EQ(intake->digest(Algorithm::sha512), digest_of(as_bytes(large), Algorithm::sha512));
+  EXPECT_EQ(intake->digests().size(), 2U);
+}
+
+TEST_F(IntakeTest, TellsThatReadingAgainFailed) {
+  test::FaultyStore faulty(m_store);
+  auto intake = Intake::begin(faulty, m_id, false);
+  ASSERT_TRUE(intake);
+  ASSERT_TRUE(intake->write(as_bytes("hello")));
+  faulty.plan.arm(1);
+  EXPECT_FALSE(intake->digest(Algorithm::sha512));
+  EXPECT_EQ(intake->digests().size(), 1U);  // half a digest is none
+  EXPECT_EQ(intake->digest(Algorithm::sha512), digest_of(as_bytes("hello"), Algorithm::sha512));
+}
+
+TEST_F(IntakeTest, GoesOnFromEverySplit) {
+  std::string message;
+  for (int i = 0; i < 150; ++i) message.push_back(static_cast<char>(i));
+  for (std::size_t split = 0; split <= message.size(); ++split) {
+    const auto token = token_after(message.substr(0, split), {Algorithm::sha512});
+    EXPECT_LE(token.size(), 4096U);
+    auto intake = Intake::resume(m_store, m_id, token);
+    ASSERT_TRUE(intake) << split;
+    EXPECT_EQ(intake->position(), split);
+    ASSERT_TRUE(intake->write(as_bytes(message.substr(split))));
+    EXPECT_EQ(intake->digest(Algorithm::sha256), digest_of(as_bytes(message)));
+    EXPECT_EQ(intake->digest(Algorithm::sha512), digest_of(as_bytes(message), Algorithm::sha512));
+  }
+}
+
+TEST_F(IntakeTest, GoesOnSeveralTimes) {
+  auto token = token_after("a");
+  for (const auto* part : {"b", "c", "d"}) {
+    auto intake = Intake::resume(m_store, m_id, token);
+    ASSERT_TRUE(intake);
+    ASSERT_TRUE(intake->write(as_bytes(part)));
+    token = *intake->suspend();
+  }
+  auto intake = Intake::resume(m_store, m_id, token);
+  ASSERT_TRUE(intake);
+  EXPECT_EQ(intake->digest(Algorithm::sha256), digest_of(as_bytes("abcd")));
+  EXPECT_EQ(content_of(*intake->finish()), "abcd");
+}
+
+TEST_F(IntakeTest, RefusesATruncatedToken) {
+  const auto token = token_after("hello", {Algorithm::sha512});
+  std::size_t accepted = 0;
+  for (std::size_t size = 0; size < token.size(); ++size) {
+    const auto intake = Intake::resume(m_store, m_id, token.substr(0, size));
+    if (intake)
+      ++accepted;
+    else
+      EXPECT_EQ(intake.error().failure, Failure::corrupt) << size;
+  }
+  EXPECT_EQ(accepted, 1U);  // the cut between both hashers leaves a whole token of one
+}
+
+TEST_F(IntakeTest, RefusesATokenWithSomethingBehindIt) {
+  const auto token = token_after("hello");
+  for (const auto* more : {"x", "xxxx", "\x01"}) EXPECT_FALSE(Intake::resume(m_store, m_id, token + more));
+  EXPECT_FALSE(Intake::resume(m_store, m_id, token + std::string(4, '\0')));
+  EXPECT_FALSE(Intake::resume(m_store, m_id, token + std::string(4, '\xff')));
+}
+
+TEST_F(IntakeTest, SurvivesAnyTamperedByte) {
+  const auto token = token_after("hello");
+  for (std::size_t i = 0; i < token.size(); ++i)
+    for (const int value : {0x00, 0x01, 0x40, 0x7f, 0x80, 0xff}) {
+      auto tampered = token;
+      tampered[i] = static_cast<char>(value);
+      if (auto intake = Intake::resume(m_store, m_id, tampered)) {  // and then it must at least be safe to use
+        EXPECT_TRUE(intake->write(as_bytes(std::string(300, 'x'))));
+        EXPECT_TRUE(intake->digest(Algorithm::sha256));
+      }
+    }
+}
+
+TEST_F(IntakeTest, DiscardsWhatATokenStandsFor) {
+  const auto token = token_after("hello");
+  EXPECT_EQ(m_store.suspended_uploads(), 1U);
+  EXPECT_TRUE(Intake::discard(m_store, m_id, token));
+  EXPECT_EQ(m_store.suspended_uploads(), 0U);
+  EXPECT_FALSE(Intake::resume(m_store, m_id, token));
+  EXPECT_TRUE(Intake::discard(m_store, m_id, token));
+  for (const auto* other : {"", "x", "junk that is no token"}) EXPECT_TRUE(Intake::discard(m_store, m_id, other));
+}
+
+TEST_F(IntakeTest, DoesNotHashWhatTheStoreDidNotTake) {
+  test::FaultyStore faulty(m_store);
+  auto intake = Intake::begin(faulty, m_id, false);
+  ASSERT_TRUE(intake);
+  faulty.plan.arm(1, test::Fault::before, Failure::no_space);
+  const auto refused = intake->write(as_bytes("lost"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().failure, Failure::no_space);
+  ASSERT_TRUE(intake->write(as_bytes("kept")));
+  EXPECT_EQ(intake->digest(Algorithm::sha256), digest_of(as_bytes("kept")));
+}
+
+TEST_F(IntakeTest, TellsThatTheStoreCannotBegin) {
+  test::FaultyStore faulty(m_store);
+  faulty.plan.arm(1, test::Fault::before, Failure::no_space);
+  EXPECT_EQ(Intake::begin(faulty, m_id, true).error().failure, Failure::no_space);
+}
+
+TEST_F(IntakeTest, LeavesNothingWhenItIsAbandoned) {
+  auto intake = Intake::begin(m_store, m_id, true);
+  ASSERT_TRUE(intake);
+  ASSERT_TRUE(intake->write(as_bytes("x")));
+  ASSERT_TRUE(intake->suspend());
+  EXPECT_TRUE(intake->abandon());
+  EXPECT_EQ(m_store.suspended_uploads(), 0U);
+  EXPECT_EQ(m_store.locations(), 0U);
+}
+
+}  // namespace
+}  // namespace slipway::blob

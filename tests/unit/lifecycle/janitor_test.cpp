@@ -1,0 +1,121 @@
+#include "lifecycle/janitor.hpp"
+
+#include "base/log.hpp"
+#include "blob/intake.hpp"
+#include "sql/sqlite.hpp"
+#include "support/faulty_store.hpp"
+#include "support/manual_clock.hpp"
+#include "support/memory_store.hpp"
+#include "support/temp_directory.hpp"
+
+#include <gtest/gtest.h>
+
+namespace slipway::lifecycle {
+namespace {
+
+class JanitorTest : public testing::Test {
+protected:
+  /// Puts content that is known already, so that its bytes are unwanted.
+  void push(const std::string& text) {
+    auto intake = blob::Intake::begin(m_bytes, m_catalog->next_location().value(), false).value();
+    ASSERT_TRUE(intake.write(as_bytes(text)));
+    const auto digests = intake.digests();
+    ASSERT_TRUE(m_catalog->commit_blob("a", digests, intake.finish().value(), "store", "", false));
+  }
+
+  /// A session with some bytes behind it.
+  catalog::Upload suspend(const std::string& text) {
+    auto upload = m_catalog->begin_upload("a", "alice", 100).value();
+    auto intake = blob::Intake::begin(m_bytes, upload.location, true).value();
+    EXPECT_TRUE(intake.write(as_bytes(text)));
+    upload.token = intake.suspend().value();
+    upload.position = intake.position();
+    EXPECT_TRUE(m_catalog->save_upload(upload));
+    return upload;
+  }
+
+  test::TempDirectory m_directory;
+  test::ManualClock m_clock;
+  test::MemoryStore m_bytes;
+  test::FaultyStore m_store{m_bytes};
+  std::unique_ptr<sql::SqliteDatabase> m_database =
+      std::move(sql::SqliteDatabase::open(m_directory / "catalog.sqlite").value());
+  std::unique_ptr<catalog::Catalog> m_catalog = std::move(catalog::Catalog::open(*m_database, m_clock).value());
+};
+
+TEST_F(JanitorTest, RemovesUnwantedBytesAndForgetsThem) {
+  for (int i = 0; i < 250; ++i) push("same");  // more than two pages of deletions
+  EXPECT_EQ(m_bytes.locations(), 250U);
+  EXPECT_EQ(finish_deletions(*m_catalog, m_store), 249U);
+  EXPECT_EQ(m_bytes.locations(), 1U);
+  EXPECT_EQ(m_catalog->totals()->deletions, 0U);
+  const auto kept = m_catalog->find_blob("a", digest_of(as_bytes("same")));
+  EXPECT_TRUE(m_store.open(kept->location, kept->location.range));
+  EXPECT_EQ(finish_deletions(*m_catalog, m_store), 0U);
+}
+
+TEST_F(JanitorTest, KeepsTheRowUntilTheBytesAreGone) {
+  push("same");
+  push("same");
+  m_store.plan.arm(1);
+  EXPECT_FALSE(finish_deletions(*m_catalog, m_store));
+  m_store.plan.disarm();
+  EXPECT_EQ(m_catalog->totals()->deletions, 1U);
+  EXPECT_EQ(finish_deletions(*m_catalog, m_store), 1U);
+  EXPECT_EQ(m_bytes.locations(), 1U);
+}
+
+TEST_F(JanitorTest, RemovesAgainWhereOnlyTheAnswerWasLost) {
+  push("same");
+  push("same");
+  m_store.plan.arm(1, test::Fault::after);
+  EXPECT_FALSE(finish_deletions(*m_catalog, m_store));
+  EXPECT_EQ(finish_deletions(*m_catalog, m_store), 1U);
+}
+
+TEST_F(JanitorTest, EndsUploadsThatNobodyCameBackFor) {
+  const auto forgotten = suspend("half");
+  m_clock.advance(std::chrono::hours(2));
+  const auto fresh = suspend("other half");
+  EXPECT_EQ(expire_uploads(*m_catalog, m_store, m_clock.now() - std::chrono::hours(1)), 1U);
+  EXPECT_FALSE(m_catalog->find_upload("a", forgotten.id));
+  EXPECT_TRUE(m_catalog->find_upload("a", fresh.id));
+  EXPECT_EQ(m_bytes.suspended_uploads(), 1U);
+}
+
+TEST_F(JanitorTest, EndsMoreUploadsThanAPage) {
+  for (int i = 0; i < 150; ++i) ASSERT_TRUE(m_catalog->begin_upload("a", "alice", 1000));
+  m_clock.advance(std::chrono::hours(2));
+  EXPECT_EQ(expire_uploads(*m_catalog, m_store, m_clock.now()), 150U);
+  EXPECT_EQ(m_catalog->totals()->uploads, 0U);
+}
+
+TEST_F(JanitorTest, DoesBothInTheBackground) {
+  push("same");
+  push("same");
+  suspend("half");
+  m_clock.advance(std::chrono::hours(48));
+  {
+    const Janitor janitor(*m_catalog, m_store, m_clock, {.interval = std::chrono::seconds(1)});
+    while (m_catalog->totals()->deletions + m_catalog->totals()->uploads > 0) std::this_thread::yield();
+  }
+  EXPECT_EQ(m_bytes.locations(), 1U);
+  EXPECT_EQ(m_bytes.suspended_uploads(), 0U);
+}
+
+TEST_F(JanitorTest, StopsAtOnceHoweverLongItsInterval) {
+  const Janitor janitor(*m_catalog, m_store, m_clock, {.interval = std::chrono::hours(24)});
+}
+
+TEST_F(JanitorTest, TouchesNothingWhileReadOnly) {
+  push("same");
+  push("same");
+  m_catalog->set_read_only(true);
+  {
+    const Janitor janitor(*m_catalog, m_store, m_clock, {});
+  }
+  EXPECT_EQ(m_bytes.locations(), 2U);
+}
+
+}  // namespace
+}  // namespace slipway::lifecycle
