@@ -20,11 +20,15 @@ constexpr auto wait_for_check = std::chrono::seconds(3);
 
 std::optional<std::string> decode_base64(std::string_view text) {
   if (text.empty() || text.size() % 4 != 0 || text.size() > credentials_bytes_max) return std::nullopt;
+  // OpenSSL would read '=' anywhere, and pass over white space around it all.
+  const auto letters = text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+  const auto padding = text.size() - std::min(letters, text.size());
+  if (padding > 2 || text.substr(text.size() - padding) != std::string_view("==").substr(0, padding))
+    return std::nullopt;
   std::string out(text.size() / 4 * 3, '\0');
   const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
                                    reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
   if (size < 0) return std::nullopt;
-  const auto padding = text.ends_with("==") ? 2U : text.ends_with("=") ? 1U : 0U;
   out.resize(static_cast<std::size_t>(size) - padding);
   return out;
 }

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <functional>
+#include <limits>
 #include <toml++/toml.h>
 
 namespace slipway::cli {
@@ -100,10 +101,14 @@ Key number_key(std::string name, auto member, std::uint64_t least, std::string m
           }};
 }
 
-Key size_key(std::string name, auto member, std::string meaning) {
+Key size_key(std::string name, auto member, std::string meaning, std::uint64_t least = 0,
+             std::uint64_t most = std::numeric_limits<std::int64_t>::max()) {
   return {std::move(name), "size", std::move(meaning),
-          [member](Config& config, const std::vector<std::string>& values) -> Result<> {
-            TRY_ASSIGN(member(config), parse_size(values.front()));
+          [member, least, most](Config& config, const std::vector<std::string>& values) -> Result<> {
+            TRY_ASSIGN(const auto value, parse_size(values.front()));
+            if (value < least || value > most)
+              return fail(Failure::invalid, fmt::format("expected {} to {}", render_size(least), render_size(most)));
+            member(config) = value;
             return {};
           },
           [member](const Config& config) {
@@ -117,6 +122,7 @@ Key duration_key(std::string name, auto member, std::string meaning) {
           [member](Config& config, const std::vector<std::string>& values) -> Result<> {
             TRY_ASSIGN(const auto value, parse_duration(values.front()));
             if (value.count() == 0) return fail(Failure::invalid, "expected more than zero");
+            if (value > std::chrono::days(365)) return fail(Failure::invalid, "expected at most 365d");
             member(config) = value;
             return {};
           },
@@ -179,7 +185,8 @@ const std::vector<Key>& all_keys() {
       number_key("limits.connections", FIELD(limits.connections), 1, "Open connections in all; more are answered 503"),
       number_key("limits.connections_per_client", FIELD(limits.connections_per_client), 1,
                  "Open connections from one address; proxies and unix sockets are exempt"),
-      size_key("limits.head_bytes", FIELD(limits.head_bytes), "Request line and header fields together; 431 past it"),
+      size_key("limits.head_bytes", FIELD(limits.head_bytes), "Request line and header fields together; 431 past it",
+               1U << 10, 128U << 10),
       number_key("limits.header_count", FIELD(limits.header_count), 1, "Header fields of a request; 431 past it"),
       duration_key("limits.head_timeout", FIELD(limits.head_timeout),
                    "From a request's first byte to the end of its head, and for a TLS handshake; 408 past it"),

@@ -132,7 +132,7 @@ TEST(Outgoing, StatesNoLengthWhereThereMayBeNone) {
 
 TEST(Outgoing, TakesLineBreaksOutOfValues) {
   auto response = Response::empty(200);
-  response.headers.add("Location", std::string("/x\r\nSet-Cookie: evil=1\r\n\r\n<html>\0", 36));
+  response.headers.add("Location", std::string("/x\r\nSet-Cookie: evil=1\r\n\r\n<html>") + std::string(1, 0));
   const auto answer = shipped(Outgoing(std::move(response), {}, false, false), 1000);
   EXPECT_NE(answer.find("Location: /xSet-Cookie: evil=1<html>\r\n"), std::string::npos) << answer;
   EXPECT_EQ(body_of(answer), "");

@@ -1,55 +1,96 @@
 #include "oci/names.hpp"
 
+#include "http/target.hpp"
+
 #include <gtest/gtest.h>
 
 namespace slipway::oci {
 namespace {
 
-TEST(RepositoryName, FollowsTheSpec) {
-  for (const auto* good :
-       {"a", "0", "library/alpine", "a.b", "a_b", "a__b", "a-b", "a---b", "a/b/c/d", "blobs/uploads", "x/tags/list"})
-    EXPECT_TRUE(is_repository_name(good)) << good;
-  for (const auto* bad : {"", "A", "a/", "/a", "a//b", "a..b", "a___b", "a._b", "a.", ".a", "-a", "a-", "_a", "a b",
-                          "a:b", "a@b", "..", "a/../b", "ä"})
-    EXPECT_FALSE(is_repository_name(bad)) << bad;
-  EXPECT_TRUE(is_repository_name(std::string(255, 'a')));
-  EXPECT_FALSE(is_repository_name(std::string(256, 'a')));
+TEST(RepositoryName, MayBeWhatTheSpecificationAllows) {
+  for (const auto& name : std::initializer_list<std::string>{
+           "a", "0", "library/alpine", "a/b/c/d/e", "a.b", "a_b", "a__b", "a-b", "a--b", "a-----b", "1.2.3", "a0/b1",
+           "blobs", "a/blobs/b", "a/manifests", "tags/list", "uploads", "x" + std::string(254, 'y')})
+    EXPECT_TRUE(is_repository_name(name)) << name;
 }
 
-TEST(Tag, FollowsTheSpec) {
-  for (const auto* good : {"latest", "v1.0", "_x", "A-b.C_d", "1"}) EXPECT_TRUE(is_tag(good)) << good;
-  for (const auto* bad : {"", ".a", "-a", "a b", "a/b", "a:b", "a+b", "ü"}) EXPECT_FALSE(is_tag(bad)) << bad;
-  EXPECT_TRUE(is_tag(std::string(128, 'a')));
-  EXPECT_FALSE(is_tag(std::string(129, 'a')));
+TEST(RepositoryName, MayBeNothingElse) {
+  for (const auto& name : std::initializer_list<std::string>{"",      "/",
+                                                             "A",     "aB",
+                                                             "a/",    "/a",
+                                                             "a//b",  "a..b",
+                                                             "a___b", "a._b",
+                                                             "a.-b",  "a-.b",
+                                                             "a_.b",  ".a",
+                                                             "a.",    "_a",
+                                                             "a_",    "-a",
+                                                             "a-",    "a/.b",
+                                                             "a/-b",  "a/b_",
+                                                             "a b",   "a:b",
+                                                             "a@b",   "a+b",
+                                                             "a%2fb", "..",
+                                                             ".",     "a/../b",
+                                                             "ä",     std::string("a\0b", 3),
+                                                             "a\n",   std::string(256, 'x')})
+    EXPECT_FALSE(is_repository_name(name)) << name;
 }
 
-Path path_of(std::vector<std::string> segments, bool trailing_slash = false) {
-  return parse_path(segments, trailing_slash);
+TEST(Tag, MayBeWhatTheSpecificationAllows) {
+  for (const auto& tag : std::initializer_list<std::string>{"a", "A", "0", "_", "latest", "v1.2.3-rc.1", "a_b", "_-.",
+                                                            "sha256-0123.sig", std::string(128, 'x')})
+    EXPECT_TRUE(is_tag(tag)) << tag;
 }
 
-TEST(ParsePath, KnowsEveryResource) {
-  EXPECT_EQ(path_of({}, true).resource, Resource::base);
-  EXPECT_EQ(path_of({"a", "b", "blobs", "sha256:x"}).resource, Resource::blob);
-  EXPECT_EQ(path_of({"a", "blobs", "uploads"}, true).resource, Resource::uploads);
-  EXPECT_EQ(path_of({"a", "blobs", "uploads"}).resource, Resource::uploads);
-  EXPECT_EQ(path_of({"a", "blobs", "uploads", "id"}).resource, Resource::upload);
-  EXPECT_EQ(path_of({"a", "manifests", "latest"}).resource, Resource::manifest);
-  EXPECT_EQ(path_of({"a", "tags", "list"}).resource, Resource::tags);
-  for (const auto& unknown : std::vector<std::vector<std::string>>{
-           {"a"}, {"manifests", "x"}, {"a", "tags"}, {"blobs", "uploads"}, {"a", "b", "c"}})
-    EXPECT_EQ(path_of(unknown).resource, Resource::unknown) << unknown.front();
-  EXPECT_EQ(path_of({"a", "manifests", "latest"}, true).resource, Resource::unknown) << "a slash too many";
+TEST(Tag, MayBeNothingElse) {
+  for (const auto& tag : std::initializer_list<std::string>{"", ".a", "-a", "a b", "a/b", "a:b", "a+b", "ä", "a\n",
+                                                            std::string("a\0", 2), std::string(129, 'x')})
+    EXPECT_FALSE(is_tag(tag)) << tag;
 }
 
-TEST(ParsePath, ReadsFromTheRight) {
-  const auto manifest = path_of({"a", "manifests", "b", "manifests", "latest"});
-  EXPECT_EQ(manifest.repository, "a/manifests/b");
-  EXPECT_EQ(manifest.last, "latest");
-  EXPECT_EQ(path_of({"a", "tags", "list", "tags", "list"}).repository, "a/tags/list");
-  EXPECT_EQ(path_of({"blobs", "uploads", "blobs", "uploads"}, true).repository, "blobs/uploads");
-  const auto upload = path_of({"a", "blobs", "uploads", "blobs", "uploads", "id"});
-  EXPECT_EQ(upload.repository, "a/blobs/uploads");
-  EXPECT_EQ(upload.last, "id");
+/// "resource repository last" of a path below /v2.
+std::string parsed(std::string_view raw) {
+  static constexpr std::array names = {"base", "blob", "uploads", "upload", "manifest", "tags", "unknown"};
+  const auto target = http::parse_target(raw).value();
+  const std::vector<std::string> below(target.segments.begin() + 1, target.segments.end());
+  const auto path = parse_path(below, target.trailing_slash);
+  std::string out = names[static_cast<std::size_t>(path.resource)];
+  if (!path.repository.empty()) out += " " + path.repository;
+  if (!path.last.empty()) out += " " + path.last;
+  return out;
+}
+
+TEST(Path, KnowsEveryEndpoint) {
+  EXPECT_EQ(parsed("/v2"), "base");
+  EXPECT_EQ(parsed("/v2/"), "base");
+  EXPECT_EQ(parsed("/v2/a/blobs/sha256:0"), "blob a sha256:0");
+  EXPECT_EQ(parsed("/v2/a/b/manifests/latest"), "manifest a/b latest");
+  EXPECT_EQ(parsed("/v2/a/blobs/uploads"), "uploads a");
+  EXPECT_EQ(parsed("/v2/a/blobs/uploads/"), "uploads a");
+  EXPECT_EQ(parsed("/v2/a/blobs/uploads/0123"), "upload a 0123");
+  EXPECT_EQ(parsed("/v2/a/tags/list"), "tags a");
+}
+
+TEST(Path, IsReadFromTheRight) {
+  EXPECT_EQ(parsed("/v2/a/blobs/b/blobs/sha256:0"), "blob a/blobs/b sha256:0");
+  EXPECT_EQ(parsed("/v2/a/blobs/b/manifests/latest"), "manifest a/blobs/b latest");
+  EXPECT_EQ(parsed("/v2/manifests/manifests/manifests"), "manifest manifests manifests");
+  EXPECT_EQ(parsed("/v2/tags/list/tags/list"), "tags tags/list");
+  EXPECT_EQ(parsed("/v2/blobs/uploads/blobs/uploads/"), "uploads blobs/uploads");
+  EXPECT_EQ(parsed("/v2/blobs/uploads/blobs/uploads/0123"), "upload blobs/uploads 0123");
+  EXPECT_EQ(parsed("/v2/a/blobs/uploads/b/blobs/sha256:0"), "blob a/blobs/uploads/b sha256:0");
+}
+
+TEST(Path, KnowsNothingElse) {
+  for (const auto* path :
+       {"/v2/a", "/v2/a/", "/v2/a/blobs", "/v2/a/blobs/", "/v2/a/manifests", "/v2/a/manifests/", "/v2/a/tags",
+        "/v2/a/tags/lists", "/v2/a/tags/list/", "/v2/a/manifests/latest/", "/v2/a/blobs/sha256:0/", "/v2/_catalog",
+        "/v2/manifests/latest", "/v2/blobs/uploads", "/v2/a/blobs/uploads/0123/"})
+    EXPECT_EQ(parsed(path), "unknown") << path;
+}
+
+TEST(Path, LeavesEmptyPartsForTheNameToRefuse) {
+  EXPECT_EQ(parsed("/v2//manifests/latest"), "manifest latest");
+  EXPECT_EQ(parsed("/v2/a//manifests/latest"), "manifest a/ latest");
 }
 
 }  // namespace

@@ -1,0 +1,223 @@
+#include "admin/operations.hpp"
+
+#include "base/log.hpp"
+#include "blob/intake.hpp"
+#include "sql/sqlite.hpp"
+#include "support/faulty_store.hpp"
+#include "support/manual_clock.hpp"
+#include "support/memory_store.hpp"
+#include "support/temp_directory.hpp"
+
+#include <gtest/gtest.h>
+#include <set>
+
+namespace slipway::admin {
+namespace {
+
+class OperationsTest : public testing::Test {
+protected:
+  void SetUp() override {
+    m_level = log::level();
+    ASSERT_TRUE(m_catalog->pair_with_store(m_bytes.identity().value()));
+    const auto blob = push("content");
+    ASSERT_TRUE(m_catalog->put_manifest("app/web",
+                                        {.digest = digest_of(as_bytes("{}")),
+                                         .media_type = "application/vnd.oci.image.index.v1+json",
+                                         .bytes = "{}",
+                                         .artifact_type = std::nullopt,
+                                         .annotations = std::nullopt,
+                                         .edges = {}},
+                                        {"latest", "v1"}, "alice", true));
+  }
+  void TearDown() override { log::set_level(m_level); }
+
+  catalog::StoredBlob push(const std::string& text) {
+    auto intake = blob::Intake::begin(m_bytes, m_catalog->next_location().value(), false).value();
+    EXPECT_TRUE(intake.write(as_bytes(text)));
+    const auto digests = intake.digests();
+    return m_catalog->commit_blob("app/web", digests, intake.finish().value(), m_bytes.identity().value(), "", false)
+        .value();
+  }
+
+  Result<Json> run(std::string_view name, const Parameters& parameters = {}) {
+    const auto* operation = operation_named(name);
+    EXPECT_NE(operation, nullptr) << name;
+    return operation->run(m_instance, parameters, "bob");
+  }
+
+  Failure failure_of(std::string_view name, const Parameters& parameters = {}) {
+    const auto result = run(name, parameters);
+    EXPECT_FALSE(result) << name << ": " << *result;
+    return result ? Failure::io : result.error().failure;
+  }
+
+  /// What the doctor says of one thing.
+  static std::string state_of(const Json& report, std::string_view name) {
+    for (const auto& check : report["checks"])
+      if (check["name"] == name) return check["state"];
+    return "absent";
+  }
+
+  test::TempDirectory m_directory;
+  test::ManualClock m_clock;
+  test::MemoryStore m_bytes;
+  test::FaultyStore m_store{m_bytes};
+  std::unique_ptr<sql::SqliteDatabase> m_database =
+      std::move(sql::SqliteDatabase::open(m_directory / "catalog.sqlite").value());
+  std::unique_ptr<catalog::Catalog> m_catalog = std::move(catalog::Catalog::open(*m_database, m_clock).value());
+  Instance m_instance{.catalog = *m_catalog,
+                      .store = m_store,
+                      .clock = m_clock,
+                      .data = m_directory.path(),
+                      .urls = {"http://127.0.0.1:5000"},
+                      .started_at = m_clock.now()};
+  log::Level m_level = log::Level::info;
+};
+
+TEST_F(OperationsTest, EveryOneRuns) {
+  const Parameters all = {{"repository", "app/web"}, {"tag", "v1"}, {"reference", "latest"}, {"n", "10"}};
+  std::set<std::string_view> names;
+  // What removes comes last: repositories after tags.
+  std::vector<const Operation*> ordered;
+  for (const auto& operation : operations()) ordered.push_back(&operation);
+  std::ranges::stable_sort(ordered, {},
+                           [](const Operation* o) { return o->name == "repo/rm" ? 2 : o->name == "tag/rm"; });
+  for (const auto* operation : ordered) {
+    EXPECT_TRUE(names.insert(operation->name).second) << operation->name;
+    EXPECT_FALSE(operation->summary.empty()) << operation->name;
+    const auto result = operation->run(m_instance, all, "bob");
+    EXPECT_TRUE(result) << operation->name << ": " << result.error().message;
+    EXPECT_EQ(operation_named(operation->name), operation);
+  }
+  EXPECT_EQ(operation_named("repo"), nullptr);
+  EXPECT_EQ(operation_named(""), nullptr);
+}
+
+TEST_F(OperationsTest, EveryOneAsksForTheParametersItNeeds) {
+  for (const auto& operation : operations()) {
+    const auto parameters = std::string(operation.parameters);
+    const bool needs_some =
+        !parameters.empty() && parameters.find("? ") != 0 && parameters.substr(0, parameters.find(' ')).back() != '?';
+    if (!needs_some) continue;
+    const auto result = operation.run(m_instance, {}, "bob");
+    ASSERT_FALSE(result) << operation.name;
+    EXPECT_EQ(result.error().failure, Failure::invalid) << operation.name;
+    EXPECT_NE(result.error().message.find(parameters.substr(0, parameters.find(' '))), std::string::npos)
+        << result.error().message;
+  }
+}
+
+TEST_F(OperationsTest, RepoListsInPages) {
+  EXPECT_EQ(run("repo/ls").value()["repositories"], Json::array({"app/web"}));
+  EXPECT_EQ(run("repo/ls", {{"last", "app/web"}}).value()["repositories"], Json::array());
+  EXPECT_EQ(run("repo/ls", {{"n", "1"}}).value()["more"], true);
+  for (const auto* n : {"0", "-1", "x", "1x", "99999999999999999999999"})
+    EXPECT_EQ(failure_of("repo/ls", {{"n", n}}), Failure::invalid) << n;
+}
+
+TEST_F(OperationsTest, RepoShowCountsWhatItHolds) {
+  const auto shown = run("repo/show", {{"repository", "app/web"}}).value();
+  EXPECT_EQ(shown["tags"], 2);
+  EXPECT_EQ(shown["manifests"], 1);
+  EXPECT_EQ(shown["blobs"], 1);
+  EXPECT_EQ(shown["blob_bytes"], 7);
+  EXPECT_EQ(failure_of("repo/show", {{"repository", "absent"}}), Failure::not_found);
+}
+
+TEST_F(OperationsTest, RepoRmEndsItsUploadsToo) {
+  auto upload = m_catalog->begin_upload("app/web", "alice", 10).value();
+  auto intake = blob::Intake::begin(m_bytes, upload.location, true).value();
+  upload.token = intake.suspend().value();
+  ASSERT_TRUE(m_catalog->save_upload(upload));
+  ASSERT_EQ(m_bytes.suspended_uploads(), 1U);
+  EXPECT_EQ(run("repo/rm", {{"repository", "app/web"}}).value()["removed"], "app/web");
+  EXPECT_EQ(m_bytes.suspended_uploads(), 0U);
+  EXPECT_EQ(failure_of("repo/rm", {{"repository", "app/web"}}), Failure::not_found);
+}
+
+TEST_F(OperationsTest, TagsAreListedRemovedAndRemembered) {
+  const auto tags = run("tag/ls", {{"repository", "app/web"}}).value();
+  ASSERT_EQ(tags["tags"].size(), 2U);
+  EXPECT_EQ(tags["tags"][0]["tag"], "latest");
+  EXPECT_EQ(tags["tags"][0]["digest"], digest_of(as_bytes("{}")).text());
+  EXPECT_EQ(run("tag/rm", {{"repository", "app/web"}, {"tag", "latest"}}).value()["removed"], "app/web:latest");
+  EXPECT_EQ(failure_of("tag/rm", {{"repository", "app/web"}, {"tag", "latest"}}), Failure::not_found);
+  const auto history = run("tag/history", {{"repository", "app/web"}, {"tag", "latest"}}).value()["history"];
+  ASSERT_EQ(history.size(), 2U);
+  EXPECT_TRUE(history[0]["digest"].is_null());
+  EXPECT_EQ(history[0]["who"], "bob");
+  EXPECT_EQ(history[1]["who"], "alice");
+}
+
+TEST_F(OperationsTest, ManifestsAreShownByTagAndDigest) {
+  for (const auto& reference : {std::string("latest"), digest_of(as_bytes("{}")).text()}) {
+    const auto shown = run("manifest/show", {{"repository", "app/web"}, {"reference", reference}}).value();
+    EXPECT_EQ(shown["content"], "{}");
+    EXPECT_EQ(shown["size"], 2);
+  }
+  EXPECT_EQ(failure_of("manifest/show", {{"repository", "app/web"}, {"reference", "absent"}}), Failure::not_found);
+}
+
+TEST_F(OperationsTest, ServerSetChangesWhatServerStatusShows) {
+  EXPECT_EQ(run("server/status").value()["read_only"], false);
+  EXPECT_EQ(run("server/set", {{"read_only", "true"}, {"log_level", "off"}}).value()["read_only"], true);
+  const auto status = run("server/status").value();
+  EXPECT_EQ(status["read_only"], true);
+  EXPECT_EQ(status["log_level"], "off");
+  EXPECT_EQ(status["repositories"], 1);
+  EXPECT_EQ(failure_of("tag/rm", {{"repository", "app/web"}, {"tag", "latest"}}), Failure::read_only);
+  run("server/set", {{"read_only", "false"}}).value();
+  EXPECT_TRUE(run("tag/rm", {{"repository", "app/web"}, {"tag", "latest"}}));
+}
+
+TEST_F(OperationsTest, ServerSetTakesAllOrNothing) {
+  EXPECT_EQ(failure_of("server/set", {{"read_only", "maybe"}}), Failure::invalid);
+  EXPECT_EQ(failure_of("server/set", {{"read_only", "true"}, {"log_level", "loud"}}), Failure::invalid);
+  EXPECT_FALSE(m_catalog->is_read_only());
+}
+
+TEST_F(OperationsTest, TheDoctorFindsAHealthyServerHealthy) {
+  const auto report = run("doctor", {{"deep", "true"}}).value();
+  EXPECT_EQ(report["healthy"], true) << report.dump(2);
+  EXPECT_EQ(state_of(report, "round trip"), "ok");
+  EXPECT_EQ(state_of(report, "store contents"), "ok");
+  EXPECT_EQ(state_of(report, "store"), "ok");
+  EXPECT_EQ(m_bytes.locations(), 1U);  // its own trial is gone again
+  EXPECT_EQ(report["unreachable"]["blobs"], 0);
+}
+
+TEST_F(OperationsTest, TheDoctorFindsLostBytes) {
+  const auto blob = push("lost");
+  ASSERT_TRUE(m_bytes.remove(blob.location));
+  EXPECT_EQ(run("doctor").value()["healthy"], true);  // only a deep look can tell
+  const auto report = run("doctor", {{"deep", "true"}}).value();
+  EXPECT_EQ(report["healthy"], false);
+  EXPECT_EQ(state_of(report, "store contents"), "fail");
+}
+
+TEST_F(OperationsTest, TheDoctorFindsAStoreThatCannotBeWritten) {
+  for (int call = 1; call < 20; ++call) {
+    m_store.plan.arm(call);
+    const auto report = run("doctor").value();
+    EXPECT_EQ(report["healthy"], !m_store.plan.has_struck()) << call << report.dump(2);
+  }
+  m_store.plan.disarm();
+}
+
+TEST_F(OperationsTest, TheDoctorFindsAClockThatWentBack) {
+  m_clock.advance(-std::chrono::hours(2));
+  EXPECT_EQ(state_of(run("doctor").value(), "clock"), "fail");
+}
+
+TEST_F(OperationsTest, TheDoctorFindsAStrangersStore) {
+  ASSERT_TRUE(m_catalog->set_setting("store_id", "another"));
+  EXPECT_EQ(state_of(run("doctor").value(), "store"), "fail");
+}
+
+TEST_F(OperationsTest, TheDoctorWritesNothingWhileReadOnly) {
+  m_catalog->set_read_only(true);
+  EXPECT_EQ(state_of(run("doctor").value(), "round trip"), "warn");
+}
+
+}  // namespace
+}  // namespace slipway::admin
