@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 
 namespace slipway::http {
 
@@ -59,9 +60,14 @@ public:
   int fd() const { return m_transport->fd(); }
   const std::string& peer() const { return m_peer; }
 
-  // Hand-over between threads: epoll orders them, and these tell the memory model (and TSan) so.
-  void give() { m_handover.store(1, std::memory_order_release); }
-  void take() { static_cast<void>(m_handover.load(std::memory_order_acquire)); }
+  // Hand-over between threads. Epoll orders them, but neither the memory model nor TSan knows of it; a mutex that is
+  // never waited for says so: the last thing one owner does is `arm`, the first thing the next does is take().
+  template <typename Arm>
+  void hand_over(Arm arm) {
+    const std::lock_guard lock(m_handover);
+    arm();
+  }
+  void take() { const std::lock_guard lock(m_handover); }
 
 private:
   enum class Phase { handshake, head, body, answer, lingering };
@@ -112,7 +118,7 @@ private:
   std::atomic<std::int64_t> m_deadline;  // steady nanoseconds; no_deadline while owned
   std::atomic<bool> m_expired{false};
   std::atomic<bool> m_idle{true};  // no request has begun
-  std::atomic<int> m_handover{0};
+  std::mutex m_handover;
 };
 
 }  // namespace slipway::http

@@ -160,11 +160,10 @@ void Server::admit(Fd socket, std::string peer, bool tls) {
   auto connection = std::make_unique<Connection>(std::move(transport), std::move(peer), m_shared);
   auto& parked = *connection;
   m_connections.emplace(&parked, std::move(connection));
-  parked.give();
   epoll_event event{};
   event.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
   event.data.ptr = &parked;
-  ::epoll_ctl(m_epoll.get(), EPOLL_CTL_ADD, parked.fd(), &event);
+  parked.hand_over([&] { ::epoll_ctl(m_epoll.get(), EPOLL_CTL_ADD, parked.fd(), &event); });
 }
 
 void Server::sweep() {
@@ -209,11 +208,10 @@ void Server::settle(Connection& connection, Connection::Next next) {
 }
 
 void Server::park(Connection& connection, std::uint32_t events) {
-  connection.give();
   epoll_event event{};
   event.events = events | EPOLLONESHOT;
   event.data.ptr = &connection;
-  ::epoll_ctl(m_epoll.get(), EPOLL_CTL_MOD, connection.fd(), &event);
+  connection.hand_over([&] { ::epoll_ctl(m_epoll.get(), EPOLL_CTL_MOD, connection.fd(), &event); });
   // From here on another thread may own it.
 }
 

@@ -80,8 +80,9 @@ TEST_F(OperationsTest, EveryOneRuns) {
   // What removes comes last: repositories after tags.
   std::vector<const Operation*> ordered;
   for (const auto& operation : operations()) ordered.push_back(&operation);
-  std::ranges::stable_sort(ordered, {},
-                           [](const Operation* o) { return o->name == "repo/rm" ? 2 : o->name == "tag/rm"; });
+  std::ranges::sort(ordered, {}, [](const Operation* one) {
+    return one->name == "repo/rm" ? 2 : one->name == "tag/rm" ? 1 : 0;
+  });
   for (const auto* operation : ordered) {
     EXPECT_TRUE(names.insert(operation->name).second) << operation->name;
     EXPECT_FALSE(operation->summary.empty()) << operation->name;
