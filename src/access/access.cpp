@@ -159,7 +159,10 @@ Result<bool> Access::check_password(const std::string& user, const std::string& 
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   if (!hash) {
-    match_nothing(password);
+    std::unique_lock lock(m_mutex);
+    const auto somebody = m_users.any_hash();
+    lock.unlock();
+    if (somebody) static_cast<void>(matches(password, *somebody));
     return false;
   }
   if (!matches(password, *hash)) return false;

@@ -18,6 +18,8 @@ public:
 
   /// The user's hash.
   std::optional<std::string> hash_of(const std::string& user) const;
+  /// Somebody's hash, to be as slow for users that do not exist, so that timing does not tell who does.
+  std::optional<std::string> any_hash() const;
   std::size_t size() const { return m_hashes.size(); }
 
 private:
@@ -26,8 +28,5 @@ private:
 
 /// Slow on purpose. `hash` is a bcrypt hash.
 bool matches(const std::string& password, const std::string& hash);
-
-/// Looks as slow as matches(): for users that do not exist, so that timing does not tell who does.
-void match_nothing(const std::string& password);
 
 }  // namespace slipway::access

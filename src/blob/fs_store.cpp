@@ -190,12 +190,15 @@ Result<> FsStore::remove(const Location& location) {
 Result<> FsStore::list(const std::function<void(LocationId, std::uint64_t)>& each) {
   std::error_code error;
   for (fs::recursive_directory_iterator at(m_directory / "raw", error), end; !error && at != end; at.increment(error)) {
-    if (!at->is_regular_file()) continue;
+    std::error_code gone;  // removed since it was listed
+    if (!at->is_regular_file(gone)) continue;
+    const auto size = at->file_size(gone);
+    if (gone) continue;
     const auto name = at->path().filename().string();
     std::uint64_t id = 0;
     const auto parsed = std::from_chars(name.data(), name.data() + name.size(), id, 16);
     const bool whole = parsed.ec == std::errc() && parsed.ptr == name.data() + name.size();
-    if (whole && name.size() == 16) each(LocationId(id), at->file_size(error));
+    if (whole && name.size() == 16) each(LocationId(id), size);
   }
   if (error) return fail_errno(error.value(), "listing " + m_directory.string());
   return {};

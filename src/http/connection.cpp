@@ -54,7 +54,6 @@ Connection::~Connection() {
 }
 
 // ---- the worker's side
-// -------------------------------------------------------------------------------------------------
 
 Connection::Next Connection::advance() {
   m_deadline.store(no_deadline, std::memory_order_relaxed);
@@ -361,7 +360,6 @@ Connection::Step Connection::park_for_body() {
 }
 
 // ---- the pump's side
-// ---------------------------------------------------------------------------------------------------
 
 Shipping Connection::ship(std::size_t allowance) { return m_outgoing.ship(*m_transport, allowance); }
 
@@ -379,7 +377,6 @@ std::uint64_t Connection::bytes_acknowledged() const {
 }
 
 // ---- from any thread
-// ---------------------------------------------------------------------------------------------------
 
 void Connection::expire_if_late(Steady at) {
   if (at.time_since_epoch().count() <= m_deadline.load(std::memory_order_relaxed)) return;

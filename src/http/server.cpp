@@ -98,7 +98,6 @@ Result<> Server::open_listeners() {
 }
 
 // ---- the door
-// ----------------------------------------------------------------------------------------------------------
 
 void Server::run_door() {
   std::vector<pollfd> waiting{{m_stop_door.fd(), POLLIN, 0}};
@@ -181,7 +180,6 @@ void Server::reload_certificate() {
 }
 
 // ---- the workers
-// -------------------------------------------------------------------------------------------------------
 
 void Server::run_worker() {
   for (;;) {
@@ -234,7 +232,6 @@ std::size_t Server::open_connections() {
 }
 
 // ---- the end
-// -----------------------------------------------------------------------------------------------------------
 
 void Server::drain() {
   m_shared.draining = true;

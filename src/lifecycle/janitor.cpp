@@ -12,11 +12,17 @@ Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore&
   for (;;) {
     TRY_ASSIGN(const auto unwanted, catalog.deletions(page));
     if (unwanted.empty()) return removed;
-    for (const auto& location : unwanted) {
-      TRY(store.remove(location));
-      TRY(catalog.forget_deletion(location.id));
-      ++removed;
+    const auto before = removed;
+    Result<> problem;
+    for (const auto& location : unwanted) {  // one that cannot be removed must not hold up the others
+      auto gone = store.remove(location);
+      if (gone) gone = catalog.forget_deletion(location.id);
+      if (gone)
+        ++removed;
+      else
+        problem = std::move(gone);
     }
+    if (removed == before) return std::unexpected(problem.error());
   }
 }
 

@@ -192,7 +192,6 @@ private:
 };
 
 // ---- beginning
-// ---------------------------------------------------------------------------------------------------------
 
 http::Answer Registry::handle_uploads(Call& call) {
   auto& request = call.request;
@@ -237,7 +236,6 @@ Response Registry::begin_upload(Call& call) {
 }
 
 // ---- going on
-// ----------------------------------------------------------------------------------------------------------
 
 http::Answer Registry::handle_upload(Call& call) {
   auto& request = call.request;

@@ -28,10 +28,11 @@ SqliteDatabase::~SqliteDatabase() {
   }
   m_wake_writer.notify_all();
   if (m_thread.joinable()) m_thread.join();
+  std::unique_lock lock(m_mutex);
+  m_finished.wait(lock, [this] { return m_writing == 0; });  // who was answered last may still be on the way out
 }
 
 // ---- reading
-// -----------------------------------------------------------------------------------------------------------
 
 std::unique_ptr<SqliteConnection> SqliteDatabase::borrow(Result<>& problem) {
   std::unique_lock lock(m_readers_mutex);
@@ -79,15 +80,16 @@ Result<> SqliteDatabase::read(const std::function<void(Session&)>& work) {
 }
 
 // ---- writing
-// -----------------------------------------------------------------------------------------------------------
 
 Result<> SqliteDatabase::write(const std::function<Result<>(Session&)>& work) {
   if (m_read_only) return fail(Failure::read_only, "the server is in read-only mode");
   Job job{&work, {}};
   std::unique_lock lock(m_mutex);
+  ++m_writing;
   m_waiting.push_back(&job);
   m_wake_writer.notify_one();
   m_finished.wait(lock, [&] { return job.done; });
+  if (--m_writing == 0 && m_stopping) m_finished.notify_all();
   return std::move(job.result);
 }
 

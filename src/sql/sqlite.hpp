@@ -54,6 +54,7 @@ private:
   std::condition_variable m_wake_writer;
   std::condition_variable m_finished;
   std::deque<Job*> m_waiting;
+  std::size_t m_writing = 0;  // callers within write()
   bool m_stopping = false;
 
   std::mutex m_readers_mutex;  // guards the pool

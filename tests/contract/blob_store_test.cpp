@@ -41,6 +41,9 @@ struct Kind {
   std::unique_ptr<Ground> (*make)();
 };
 
+/// Else a test's name would hold addresses, other ones at each run.
+void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
+
 class BlobStoreContract : public testing::TestWithParam<Kind> {
 protected:
   std::unique_ptr<Upload> begin(bool resumable, LocationId id = LocationId{42}) {

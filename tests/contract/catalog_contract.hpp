@@ -33,6 +33,9 @@ struct DatabaseKind {
   std::unique_ptr<DatabaseGround> (*make)();
 };
 
+/// Else a test's name would hold addresses, other ones at each run.
+inline void PrintTo(const DatabaseKind& kind, std::ostream* out) { *out << kind.name; }
+
 inline auto catalog_kinds() {
   return testing::Values(
       DatabaseKind{"Sqlite", [] { return std::unique_ptr<DatabaseGround>(std::make_unique<SqliteGround>()); }});

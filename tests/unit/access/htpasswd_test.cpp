@@ -61,7 +61,12 @@ TEST(Matches, IsFalseForAHashThatIsNone) {
   EXPECT_FALSE(matches("x", ""));
   EXPECT_FALSE(matches("x", "$2y$05$"));
   EXPECT_FALSE(matches("x", std::string(60, '*')));
-  match_nothing("x");
+}
+
+TEST(HtpasswdParse, GivesSomebodysHashToBeAsSlowAs) {
+  EXPECT_EQ(Htpasswd::parse("# nobody\n")->any_hash(), std::nullopt);
+  const std::string hash = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+  EXPECT_EQ(Htpasswd::parse("alice:" + hash)->any_hash(), hash);
 }
 
 }  // namespace
