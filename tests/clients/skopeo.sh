@@ -13,7 +13,8 @@ copy() {
 }
 
 # requests PATTERN: how many requests of the last copy had a method and URL that match.
-requests() { grep -Ec "msg=\"($1)" "$SCRATCH/copy.log" || true; }
+# grep's 1 is "none", which is an answer; anything else is a failure.
+requests() { grep -Ec "msg=\"($1)" "$SCRATCH/copy.log" || [ $? = 1 ]; }
 
 inspect() { skopeo inspect "${TLS_FLAGS[@]}" "$@"; }
 
