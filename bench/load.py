@@ -134,7 +134,8 @@ def wrk(url, connections, seconds, threads=1, accept="*/*", strict=True):
     seen = json.loads(done.stdout.rsplit("RESULT ", 1)[1])
     failures = sum(seen["errors"].values())
     if strict and (failures or not seen["requests"]):
-        raise LoadError(f"wrk {url}: {seen['errors']} in {seen['requests']} requests")
+        raise LoadError(f"wrk {url}: {seen['errors']} in {seen['requests']} whole answers, {seen['bytes']} bytes, "
+                        f"{seen['seconds']:.1f} s")
     return Run(seen["requests"], seen["bytes"], seen["seconds"], seen["latency_ms"], failures)
 
 

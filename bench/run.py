@@ -68,7 +68,11 @@ class Bench:
         self.fresh = [(data, load.sha256(data)) for data in fresh]
         for case in self.cases():
             for server in order:
-                for metric, sample in case(server).items():
+                try:
+                    measured = case(server)
+                except load.LoadError as error:
+                    raise load.LoadError(f"{server.name}: {error}") from error
+                for metric, sample in measured.items():
                     if keep:
                         self.samples.setdefault(metric, {}).setdefault(server.name, []).append(sample)
 

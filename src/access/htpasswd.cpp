@@ -41,7 +41,8 @@ std::optional<std::string> Htpasswd::any_hash() const {
 }
 
 bool matches(const std::string& password, const std::string& hash) {
-  const auto state = std::make_unique<crypt_data>();  // 32 KiB: not for the stack
+  if (password.find('\0') != std::string::npos) return false;  // crypt would not see what follows it
+  const auto state = std::make_unique<crypt_data>();           // 32 KiB: not for the stack
   const char* computed = crypt_r(password.c_str(), hash.c_str(), state.get());
   return computed && hash.size() == std::string_view(computed).size() &&
          CRYPTO_memcmp(computed, hash.data(), hash.size()) == 0;

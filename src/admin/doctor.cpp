@@ -119,8 +119,12 @@ Result<std::string> compare_store(Instance& instance) {
     files.erase(number_of(blob.location.id));
     if (!instance.store.open(blob.location, {0, blob.size})) ++lost;
   }));
-  TRY_ASSIGN(const auto deletions, instance.catalog.deletions(100'000));
-  for (const auto& location : deletions) files.erase(number_of(location.id));
+  for (blob::LocationId after{};;) {
+    TRY_ASSIGN(const auto deletions, instance.catalog.deletions(after, 1000));
+    if (deletions.empty()) break;
+    for (const auto& location : deletions) files.erase(number_of(location.id));
+    after = deletions.back().id;
+  }
   std::uint64_t unknown_bytes = 0;
   for (const auto& [id, size] : files) unknown_bytes += size;
   if (lost > 0)

@@ -68,6 +68,14 @@ Digest Hasher::digest() const {
   return Digest(m_algorithm, ByteView(value).first(size_of(m_algorithm)));
 }
 
+std::uint64_t Hasher::count() const {
+  // The contexts count bits, in two words; no more than 2^61 bytes can be stored anywhere.
+  const auto* state = m_state.data();
+  if (m_algorithm == Algorithm::sha512) return reinterpret_cast<const SHA512_CTX*>(state)->Nl / 8;
+  const auto* context = reinterpret_cast<const SHA256_CTX*>(state);
+  return (static_cast<std::uint64_t>(context->Nh) << 32 | context->Nl) / 8;
+}
+
 // "1", the algorithm's number, then the context as OpenSSL 3 lays it out. A change of that layout needs a new version.
 static constexpr char state_version = '1';
 

@@ -51,6 +51,8 @@ public:
   /// The digest of all so far; the hasher may go on afterwards.
   Digest digest() const;
   Algorithm algorithm() const { return m_algorithm; }
+  /// How many bytes went in so far.
+  std::uint64_t count() const;
 
   /// An opaque state for restore(); at most 256 bytes.
   std::string save() const;

@@ -46,6 +46,9 @@ Result<Intake> Intake::resume(BlobStore& store, LocationId id, const ResumeToken
   }
   if (hashers.empty()) return fail(Failure::corrupt, "an upload's resume token cannot be read");
   TRY_ASSIGN(auto upload, store.resume(id, std::string(*stored)));
+  for (const auto& hasher : hashers)
+    if (hasher.count() != upload->position())
+      return fail(Failure::corrupt, "an upload's bytes and hash states do not belong together");
   return Intake(std::move(upload), std::move(hashers));
 }
 

@@ -62,8 +62,9 @@ public:
                                  bool replace);
   /// Takes a blob from a repository; its bytes stay until they are collected. not_found unless it has it.
   Result<> remove_blob(const std::string& repository, const Digest& digest);
-  /// Locations whose bytes are to be removed; forget_deletion() once they are gone.
-  Result<std::vector<blob::Location>> deletions(std::size_t limit);
+  /// Up to `limit` locations after `after`, in order of id, whose bytes are to be removed; forget_deletion() once they
+  /// are gone.
+  Result<std::vector<blob::Location>> deletions(blob::LocationId after, std::size_t limit);
   Result<> forget_deletion(blob::LocationId id);
   /// Calls `each` for every location, in order of id, in pages: for checks.
   Result<> for_each_location(const std::function<void(const StoredBlob&)>& each);

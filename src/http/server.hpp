@@ -3,8 +3,8 @@
 //
 //   door      one thread: accepts connections within the limits, ends late ones, notices new certificates
 //   workers   2–4 a core, all waiting on one epoll: read what has come without blocking, and once a head is complete
-//   run
-//             its handler, ordinary blocking code. An incomplete head or body goes back to epoll and holds no thread.
+//             run its handler, ordinary blocking code. An incomplete head or body goes back to epoll and holds no
+//             thread.
 //   pumps     one a core: ship answers that did not fit the socket at once
 //   readers   bring cold file bytes into memory for the pumps
 //

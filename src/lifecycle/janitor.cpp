@@ -9,11 +9,11 @@ constexpr std::size_t page = 100;
 
 Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore& store) {
   std::size_t removed = 0;
-  for (;;) {
-    TRY_ASSIGN(const auto unwanted, catalog.deletions(page));
-    if (unwanted.empty()) return removed;
-    const auto before = removed;
-    Result<> problem;
+  Result<> problem;
+  for (blob::LocationId after{};;) {
+    TRY_ASSIGN(const auto unwanted, catalog.deletions(after, page));
+    if (unwanted.empty()) break;
+    after = unwanted.back().id;
     for (const auto& location : unwanted) {  // one that cannot be removed must not hold up the others
       auto gone = store.remove(location);
       if (gone) gone = catalog.forget_deletion(location.id);
@@ -22,8 +22,9 @@ Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore&
       else
         problem = std::move(gone);
     }
-    if (removed == before) return std::unexpected(problem.error());
   }
+  if (!problem) return std::unexpected(problem.error());
+  return removed;
 }
 
 Result<std::size_t> expire_uploads(catalog::Catalog& catalog, blob::BlobStore& store, Timestamp before) {

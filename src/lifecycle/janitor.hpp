@@ -16,7 +16,8 @@ struct JanitorOptions {
   std::chrono::seconds upload_expiry{24 * 3600};
 };
 
-/// Removes the bytes of every location in the deletion queue, then its row. Returns how many went.
+/// Removes the bytes of every location in the deletion queue, then its row. Returns how many went; the last failure, if
+/// one cannot be removed, after all others were.
 Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore& store);
 
 /// Ends sessions untouched since `before`: the row first, then the bytes. Returns how many ended.

@@ -305,10 +305,11 @@ Response Registry::cancel_upload(Call& call) {
   const auto hold = m_active.claim(known->id);
   const std::lock_guard lock(hold->mutex);
   if (hold->revoked) return taken_over();
-  const auto ended = m_catalog.remove_upload(known->id);
+  const auto upload = m_catalog.claim_upload(call.path.repository, known->id);  // as the older request saved it
+  const auto ended = upload ? m_catalog.remove_upload(known->id) : std::unexpected(upload.error());
   m_active.release(known->id, hold);
   if (!ended) return failure_response(ended.error(), Code::blob_upload_unknown, call.request);
-  if (auto discarded = blob::Intake::discard(m_store, known->location, known->token); !discarded)
+  if (auto discarded = blob::Intake::discard(m_store, upload->location, upload->token); !discarded)
     log::warn("a cancelled upload's bytes stay behind", {{"error", discarded.error().message}});
   return Response::empty(204);
 }

@@ -13,7 +13,7 @@ class CatalogBlobs : public CatalogContract {
 protected:
   std::vector<std::string> queued() {
     std::vector<std::string> out;
-    const auto deletions = m_catalog->deletions(1000).value();
+    const auto deletions = m_catalog->deletions({}, 1000).value();
     for (const auto& location : deletions) out.push_back(location.key);
     return out;
   }
@@ -191,8 +191,10 @@ TEST_P(CatalogBlobs, WaitForDeletionInPages) {
     add_blob("a", text);
     add_blob("b", text);
   }
-  EXPECT_EQ(m_catalog->deletions(3)->size(), 3U);
-  const auto waiting = m_catalog->deletions(100).value();
+  const auto page = m_catalog->deletions({}, 3).value();
+  ASSERT_EQ(page.size(), 3U);
+  EXPECT_EQ(m_catalog->deletions(page.back().id, 3)->size(), 2U);
+  const auto waiting = m_catalog->deletions({}, 100).value();
   for (const auto& location : waiting) EXPECT_TRUE(m_catalog->forget_deletion(location.id));
   EXPECT_TRUE(queued().empty());
 }

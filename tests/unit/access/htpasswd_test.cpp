@@ -47,6 +47,7 @@ TEST(Matches, TellsTheRightPasswordFromTheWrong) {
   EXPECT_TRUE(matches("U*U", hash_uu));
   EXPECT_TRUE(matches("U*U*", hash_uuu));
   for (const auto* password : {"", "u*u", "U*U*", "U*U ", "U*"}) EXPECT_FALSE(matches(password, hash_uu)) << password;
+  EXPECT_FALSE(matches(std::string("U*U\0", 4), hash_uu));  // crypt stops at the NUL
 }
 
 TEST(Matches, UnderstandsWhatHtpasswdWrites) {

@@ -1,12 +1,7 @@
 #include "admin/operations.hpp"
 
 #include "base/log.hpp"
-#include "blob/intake.hpp"
-#include "sql/sqlite.hpp"
-#include "support/faulty_store.hpp"
-#include "support/manual_clock.hpp"
-#include "support/memory_store.hpp"
-#include "support/temp_directory.hpp"
+#include "support/storage.hpp"
 
 #include <gtest/gtest.h>
 #include <set>
@@ -14,7 +9,7 @@
 namespace slipway::admin {
 namespace {
 
-class OperationsTest : public testing::Test {
+class OperationsTest : public testing::Test, protected test::Storage {
 protected:
   void SetUp() override {
     m_level = log::level();
@@ -31,13 +26,7 @@ protected:
   }
   void TearDown() override { log::set_level(m_level); }
 
-  catalog::StoredBlob push(const std::string& text) {
-    auto intake = blob::Intake::begin(m_bytes, m_catalog->next_location().value(), false).value();
-    EXPECT_TRUE(intake.write(as_bytes(text)));
-    const auto digests = intake.digests();
-    return m_catalog->commit_blob("app/web", digests, intake.finish().value(), m_bytes.identity().value(), "", false)
-        .value();
-  }
+  catalog::StoredBlob push(const std::string& text) { return Storage::push("app/web", text); }
 
   Result<Json> run(std::string_view name, const Parameters& parameters = {}) {
     const auto* operation = operation_named(name);
@@ -58,13 +47,6 @@ protected:
     return "absent";
   }
 
-  test::TempDirectory m_directory;
-  test::ManualClock m_clock;
-  test::MemoryStore m_bytes;
-  test::FaultyStore m_store{m_bytes};
-  std::unique_ptr<sql::SqliteDatabase> m_database =
-      std::move(sql::SqliteDatabase::open(m_directory / "catalog.sqlite").value());
-  std::unique_ptr<catalog::Catalog> m_catalog = std::move(catalog::Catalog::open(*m_database, m_clock).value());
   Instance m_instance{.catalog = *m_catalog,
                       .store = m_store,
                       .clock = m_clock,

@@ -1,9 +1,6 @@
 #include "admin/routes.hpp"
 
-#include "sql/sqlite.hpp"
-#include "support/manual_clock.hpp"
-#include "support/memory_store.hpp"
-#include "support/temp_directory.hpp"
+#include "support/storage.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +9,7 @@ namespace {
 
 const std::string token(64, 't');
 
-class RoutesTest : public testing::Test {
+class RoutesTest : public testing::Test, protected test::Storage {
 protected:
   RoutesTest() { open(access::Anonymous::nothing, false); }
 
@@ -39,12 +36,6 @@ protected:
   }
   static std::string body_of(const http::Response& response) { return std::get<std::string>(response.body); }
 
-  test::TempDirectory m_directory;
-  test::ManualClock m_clock;
-  test::MemoryStore m_store;
-  std::unique_ptr<sql::SqliteDatabase> m_database =
-      std::move(sql::SqliteDatabase::open(m_directory / "catalog.sqlite").value());
-  std::unique_ptr<catalog::Catalog> m_catalog = std::move(catalog::Catalog::open(*m_database, m_clock).value());
   Instance m_instance{.catalog = *m_catalog,
                       .store = m_store,
                       .clock = m_clock,

@@ -140,6 +140,17 @@ TEST_P(HasherOf, RefusesAStateOfAnotherVersionOrAlgorithm) {
   }
 }
 
+TEST_P(HasherOf, CountsWhatWentIn) {
+  Hasher hasher(GetParam());
+  EXPECT_EQ(hasher.count(), 0U);
+  std::uint64_t total = 0;
+  for (const std::size_t size : {1U, 63U, 64U, 65U, 127U, 128U, 100'000U}) {
+    hasher.update(as_bytes(std::string(size, 'x')));
+    EXPECT_EQ(hasher.count(), total += size);
+  }
+  EXPECT_EQ(Hasher::restore(hasher.save())->count(), total);
+}
+
 TEST_P(HasherOf, NeverReadsOrWritesOutsideItselfWhateverTheStateSays) {
   // Any byte of a token may have rotted: what is accepted must still be safe to use (the sanitizers watch).
   Hasher hasher(GetParam());

@@ -135,6 +135,15 @@ TEST_F(IntakeTest, SurvivesAnyTamperedByte) {
     }
 }
 
+TEST_F(IntakeTest, RefusesHashStatesOfOtherBytes) {
+  const auto four = token_after("hell");
+  const auto five = token_after("hello");
+  const auto stores_part = 4 + static_cast<std::size_t>(four[0]);  // the position is in it, in one digit for both
+  const auto mixed = four.substr(0, stores_part) + five.substr(stores_part);
+  ASSERT_NE(mixed, five);
+  EXPECT_EQ(Intake::resume(m_store, m_id, mixed).error().failure, Failure::corrupt);
+}
+
 TEST_F(IntakeTest, DiscardsWhatATokenStandsFor) {
   const auto token = token_after("hello");
   EXPECT_EQ(m_store.suspended_uploads(), 1U);

@@ -1,28 +1,15 @@
 #include "lifecycle/janitor.hpp"
 
 #include "base/log.hpp"
-#include "blob/intake.hpp"
-#include "sql/sqlite.hpp"
-#include "support/faulty_store.hpp"
-#include "support/manual_clock.hpp"
-#include "support/memory_store.hpp"
-#include "support/temp_directory.hpp"
+#include "support/storage.hpp"
 
 #include <gtest/gtest.h>
 
 namespace slipway::lifecycle {
 namespace {
 
-class JanitorTest : public testing::Test {
+class JanitorTest : public testing::Test, protected test::Storage {
 protected:
-  /// Puts content that is known already, so that its bytes are unwanted.
-  void push(const std::string& text) {
-    auto intake = blob::Intake::begin(m_bytes, m_catalog->next_location().value(), false).value();
-    ASSERT_TRUE(intake.write(as_bytes(text)));
-    const auto digests = intake.digests();
-    ASSERT_TRUE(m_catalog->commit_blob("a", digests, intake.finish().value(), "store", "", false));
-  }
-
   /// A session with some bytes behind it.
   catalog::Upload suspend(const std::string& text) {
     auto upload = m_catalog->begin_upload("a", "alice", 100).value();
@@ -33,18 +20,10 @@ protected:
     EXPECT_TRUE(m_catalog->save_upload(upload));
     return upload;
   }
-
-  test::TempDirectory m_directory;
-  test::ManualClock m_clock;
-  test::MemoryStore m_bytes;
-  test::FaultyStore m_store{m_bytes};
-  std::unique_ptr<sql::SqliteDatabase> m_database =
-      std::move(sql::SqliteDatabase::open(m_directory / "catalog.sqlite").value());
-  std::unique_ptr<catalog::Catalog> m_catalog = std::move(catalog::Catalog::open(*m_database, m_clock).value());
 };
 
 TEST_F(JanitorTest, RemovesUnwantedBytesAndForgetsThem) {
-  for (int i = 0; i < 250; ++i) push("same");  // more than two pages of deletions
+  for (int i = 0; i < 250; ++i) push("a", "same");  // more than two pages of deletions
   EXPECT_EQ(m_bytes.locations(), 250U);
   EXPECT_EQ(finish_deletions(*m_catalog, m_store), 249U);
   EXPECT_EQ(m_bytes.locations(), 1U);
@@ -55,8 +34,8 @@ TEST_F(JanitorTest, RemovesUnwantedBytesAndForgetsThem) {
 }
 
 TEST_F(JanitorTest, KeepsTheRowUntilTheBytesAreGone) {
-  push("same");
-  push("same");
+  push("a", "same");
+  push("a", "same");
   m_store.plan.arm(1);
   EXPECT_FALSE(finish_deletions(*m_catalog, m_store));
   m_store.plan.disarm();
@@ -66,8 +45,8 @@ TEST_F(JanitorTest, KeepsTheRowUntilTheBytesAreGone) {
 }
 
 TEST_F(JanitorTest, RemovesAgainWhereOnlyTheAnswerWasLost) {
-  push("same");
-  push("same");
+  push("a", "same");
+  push("a", "same");
   m_store.plan.arm(1, test::Fault::after);
   EXPECT_FALSE(finish_deletions(*m_catalog, m_store));
   EXPECT_EQ(finish_deletions(*m_catalog, m_store), 1U);
@@ -91,8 +70,8 @@ TEST_F(JanitorTest, EndsMoreUploadsThanAPage) {
 }
 
 TEST_F(JanitorTest, DoesBothInTheBackground) {
-  push("same");
-  push("same");
+  push("a", "same");
+  push("a", "same");
   suspend("half");
   m_clock.advance(std::chrono::hours(48));
   {
@@ -108,8 +87,8 @@ TEST_F(JanitorTest, StopsAtOnceHoweverLongItsInterval) {
 }
 
 TEST_F(JanitorTest, TouchesNothingWhileReadOnly) {
-  push("same");
-  push("same");
+  push("a", "same");
+  push("a", "same");
   m_catalog->set_read_only(true);
   {
     const Janitor janitor(*m_catalog, m_store, m_clock, {});
