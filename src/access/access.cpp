@@ -66,12 +66,13 @@ Result<Anonymous> anonymous_named(std::string_view name) {
   return fail(Failure::invalid, "'" + std::string(name) + "' is not one of none, pull, push, all");
 }
 
-Access::Access(Settings settings)
-    : m_settings(std::move(settings)), m_process_key(random_hex(32)),
-      m_checking(std::max<std::size_t>(1, std::thread::hardware_concurrency())) {}
+Access::Access(Settings settings, const Clock& clock)
+    : m_settings(std::move(settings)),
+      m_tokens(m_settings.token_key.empty() ? random_hex(32) : m_settings.token_key, m_settings.token_lifetime, clock),
+      m_process_key(random_hex(32)), m_checking(std::max<std::size_t>(1, std::thread::hardware_concurrency())) {}
 
-Result<std::unique_ptr<Access>> Access::open(Settings settings) {
-  std::unique_ptr<Access> access(new Access(std::move(settings)));
+Result<std::unique_ptr<Access>> Access::open(Settings settings, const Clock& clock) {
+  std::unique_ptr<Access> access(new Access(std::move(settings), clock));
   if (access->has_users()) TRY(access->reload_if_changed());
   return access;
 }
@@ -98,8 +99,18 @@ Result<Principal> Access::identify(std::string_view authorization) {
   if (authorization.empty()) return Principal{"anonymous"};
   const auto [scheme, rest] = split_scheme(authorization);
   if (scheme == "basic") return identify_basic(rest);
-  if (scheme == "bearer" && is_admin_token(rest)) return Principal{"admin-token", false, true};
+  if (scheme == "bearer") return identify_bearer(rest);
   return std::unexpected(wrong_credentials());
+}
+
+Result<Principal> Access::identify_bearer(std::string_view token) {
+  if (is_admin_token(token)) return Principal{"admin-token", false, true};
+  TRY_ASSIGN(auto who, m_tokens.read(token));
+  if (who.anonymous || who.admin) return who;
+  const std::lock_guard lock(m_mutex);
+  if (!m_users.hash_of(who.name)) return fail(Failure::denied, "the token's user is no more");
+  who.admin = is_admin(who.name);
+  return who;
 }
 
 Result<Principal> Access::identify_basic(std::string_view encoded) {
@@ -113,7 +124,7 @@ Result<Principal> Access::identify_basic(std::string_view encoded) {
   if (is_admin_token(password)) return Principal{"admin-token", false, true};
   TRY_ASSIGN(const bool good, check_password(user, password));
   if (!good) return std::unexpected(wrong_credentials());
-  return Principal{user, false, std::ranges::find(m_settings.admins, user) != m_settings.admins.end()};
+  return Principal{user, false, is_admin(user)};
 }
 
 bool Access::wants_login() const {
@@ -172,7 +183,25 @@ Result<bool> Access::check_password(const std::string& user, const std::string& 
   return true;
 }
 
-bool Access::may(const Principal& who, Action action, std::string_view) const {
+bool Access::is_admin(const std::string& user) const {
+  return std::ranges::find(m_settings.admins, user) != m_settings.admins.end();
+}
+
+bool Access::may(const Principal& who, Action action, std::string_view name) const {
+  if (!is_entitled(who, action, name)) return false;
+  return !who.grants || std::ranges::any_of(*who.grants, [&](const Grant& grant) {
+    return grant.name == name && std::ranges::find(grant.actions, action) != grant.actions.end();
+  });
+}
+
+Tokens::Issued Access::issue_token(const Principal& who, const std::vector<Grant>& wanted) const {
+  auto grants = wanted;
+  for (auto& grant : grants)
+    std::erase_if(grant.actions, [&](Action action) { return !is_entitled(who, action, grant.name); });
+  return m_tokens.issue(who, grants);
+}
+
+bool Access::is_entitled(const Principal& who, Action action, std::string_view) const {
   if (who.admin) return true;
   if (!who.anonymous) return action != Action::admin;
   switch (m_settings.anonymous) {

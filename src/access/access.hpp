@@ -1,11 +1,12 @@
 #pragma once
 // One question, asked by every route and every command: may WHO do WHAT to WHICH name?
 //
-// Who one is comes from Basic credentials (an htpasswd file with bcrypt hashes) or the admin token (as Bearer, or as
-// the password of any Basic user). A listener only this machine can reach, with no credentials configured, lets
-// anonymous do everything: the development default.
+// Who one is comes from Basic credentials (an htpasswd file with bcrypt hashes), from a short-lived token that was
+// given for them (tokens.hpp), or from the admin token (as Bearer, or as the password of any Basic user). A listener
+// only this machine can reach, with no credentials configured, lets anonymous do everything: the development default.
 
 #include "access/htpasswd.hpp"
+#include "access/tokens.hpp"
 #include "base/gate.hpp"
 #include "base/result.hpp"
 
@@ -20,16 +21,6 @@
 
 namespace slipway::access {
 
-/// In rising order of power; each implies those before it, per name.
-enum class Action { pull, push, remove, admin };
-std::string_view name_of(Action action);
-
-struct Principal {
-  std::string name;  ///< "anonymous", a user's, or "admin-token"
-  bool anonymous = true;
-  bool admin = false;
-};
-
 /// What anonymous may do.
 enum class Anonymous { nothing, pull, push, everything };
 
@@ -39,13 +30,15 @@ struct Settings {
   Anonymous anonymous = Anonymous::nothing;
   bool public_metrics = false;     ///< /metrics needs no login
   std::string admin_token_sha256;  ///< hex; empty: no token
+  std::string token_key;           ///< signs the tokens given; empty: one of this process's own
+  std::chrono::seconds token_lifetime{300};
 };
 
 /// Safe to call from any thread.
 class Access {
 public:
   /// Reads the htpasswd file; Failure::invalid with its line where it cannot be used.
-  static Result<std::unique_ptr<Access>> open(Settings settings);
+  static Result<std::unique_ptr<Access>> open(Settings settings, const Clock& clock = system_clock());
 
   /// Who an Authorization field speaks for; none is anonymous. Failure::denied for wrong credentials, busy when too
   /// many passwords are being checked already.
@@ -53,6 +46,11 @@ public:
 
   /// The question. `name` is a repository, or empty for the server itself.
   bool may(const Principal& who, Action action, std::string_view name) const;
+  /// The same, apart from what the token it came with is good for: whether a better token could be had.
+  bool is_entitled(const Principal& who, Action action, std::string_view name) const;
+
+  /// A token for what of `wanted` its owner may do.
+  Tokens::Issued issue_token(const Principal& who, const std::vector<Grant>& wanted) const;
 
   bool metrics_are_public() const { return m_settings.public_metrics; }
 
@@ -63,14 +61,17 @@ public:
   Result<bool> reload_if_changed();
 
 private:
-  explicit Access(Settings settings);
+  Access(Settings settings, const Clock& clock);
+  Result<Principal> identify_bearer(std::string_view token);
   Result<Principal> identify_basic(std::string_view encoded);
   Result<bool> check_password(const std::string& user, const std::string& password);
   bool is_admin_token(std::string_view token) const;
+  bool is_admin(const std::string& user) const;
   bool has_users() const { return !m_settings.htpasswd.empty(); }
   std::string proof_key(const std::string& user, const std::string& password, const std::string& hash) const;
 
   const Settings m_settings;
+  const Tokens m_tokens;
   const std::string m_process_key;  // so that proofs in memory are worth nothing elsewhere
   Gate m_checking;                  // bcrypt is slow on purpose: bounded, so that it cannot take every worker
 

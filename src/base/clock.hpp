@@ -29,4 +29,7 @@ public:
   Timestamp now() const override;
 };
 
+/// One for all who are not given another.
+const Clock& system_clock();
+
 }  // namespace slipway

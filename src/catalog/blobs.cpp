@@ -25,6 +25,17 @@ Result<StoredBlob> Catalog::find_blob(const std::string& repository, const Diges
   return *out;
 }
 
+Result<std::vector<std::string>> Catalog::holders(const Digest& digest, std::size_t limit) {
+  std::vector<std::string> out;
+  TRY(m_database.read([&](sql::Session& session) {
+    session.run("SELECT r.name FROM digest d JOIN membership m ON m.blob = d.blob JOIN repository r ON r.id = "
+                "m.repository WHERE d.algorithm = $1 AND d.value = $2 LIMIT $3",
+                {static_cast<std::int64_t>(digest.algorithm()), digest.value(), static_cast<std::int64_t>(limit)},
+                [&](const sql::Row& row) { out.emplace_back(row.text(0)); });
+  }));
+  return out;
+}
+
 Result<StoredBlob> Catalog::find_blob_anywhere(const Digest& digest) {
   std::optional<StoredBlob> out;
   TRY(m_database.read([&](sql::Session& session) { out = known_blob(session, digest); }));

@@ -49,6 +49,8 @@ public:
   // ---- blobs (blobs.cpp) ----
   /// A blob that `repository` has.
   Result<StoredBlob> find_blob(const std::string& repository, const Digest& digest);
+  /// Up to `limit` repositories that have a blob.
+  Result<std::vector<std::string>> holders(const Digest& digest, std::size_t limit);
   /// One that any has.
   Result<StoredBlob> find_blob_anywhere(const Digest& digest);
   /// Gives `repository` a blob the store already holds; not_found where it does not.
@@ -71,14 +73,19 @@ public:
 
   // ---- manifests and tags (manifests.cpp, tags.cpp) ----
   struct PutOutcome {
-    std::vector<Digest> missing;  ///< not empty: nothing was put, these are not in the repository
+    bool put = false;
+    std::vector<Digest> missing;  ///< what the manifest points at that the repository has not
   };
-  /// Puts a manifest with all its effects: edges, membership, tags and their history. With `children_required`, every
-  /// edge that is not may_be_absent must be in the repository.
+  /// Puts a manifest with all its effects: edges, membership, referrers, tags and their history. With
+  /// `children_required`, nothing is put unless every edge that is not may_be_absent is in the repository.
   Result<PutOutcome> put_manifest(const std::string& repository, const NewManifest& manifest,
                                   const std::vector<std::string>& tags, const std::string& who, bool children_required);
   Result<StoredManifest> find_manifest(const std::string& repository, const Digest& digest);
   Result<StoredManifest> find_tag(const std::string& repository, const std::string& tag);
+  /// A page of a repository's manifests whose subject is `subject`, after the one at position `after`, oldest first;
+  /// with `artifact_type`, only those of that type. Nobody's subject, like an unknown repository, has none.
+  Result<ReferrerPage> referrers(const std::string& repository, const Digest& subject,
+                                 const std::optional<std::string>& artifact_type, std::int64_t after, PageLimit limit);
   /// Takes a manifest and all its tags from a repository.
   Result<> remove_manifest(const std::string& repository, const Digest& digest, const std::string& who);
   Result<> remove_tag(const std::string& repository, const std::string& tag, const std::string& who);
@@ -91,7 +98,8 @@ public:
 
   // ---- uploads (uploads.cpp) ----
   /// A new session; the repository is made if it is new. Failure::busy where `open_max` are open already.
-  Result<Upload> begin_upload(const std::string& repository, const std::string& who, std::size_t open_max);
+  Result<Upload> begin_upload(const std::string& repository, const std::string& who, std::size_t open_max,
+                              Algorithm algorithm = Algorithm::sha256);
   /// Session and repository must match: an id alone opens nothing.
   Result<Upload> find_upload(const std::string& repository, const std::string& id);
   /// Takes a session over for one request: from now on only its new epoch may save.
@@ -117,6 +125,8 @@ private:
   static std::int64_t ensure_digest(sql::Session& session, const Digest& digest);
   /// The manifest of those bytes with its edges; `digest` is the row of its name.
   std::int64_t ensure_manifest(sql::Session& session, const NewManifest& manifest, std::int64_t digest);
+  void give_manifest(sql::Session& session, const std::string& repository, std::int64_t repository_id,
+                     const NewManifest& manifest, std::int64_t id, const std::string& who);
   void journal(sql::Session& session, std::string_view event, const std::string& body);
   void record_tag_move(sql::Session& session, const std::string& repository, const std::string& tag,
                        const std::string& who, const std::optional<std::string>& digest);

@@ -25,6 +25,17 @@ bool is_present(sql::Session& session, std::int64_t repository, const Edge& edge
       .has_value();
 }
 
+// Two texts, so that each is one walk along an index of its own.
+constexpr std::string_view select_referrers =
+    "SELECT rm.manifest, d.algorithm, d.value, rm.media_type, LENGTH(m.bytes), m.artifact_type, m.annotations "
+    "FROM repository_manifest rm JOIN manifest m ON m.id = rm.manifest JOIN digest d ON d.manifest = m.id "
+    "WHERE rm.repository = $1 AND rm.subject = $2 AND rm.manifest > $3 ORDER BY rm.manifest LIMIT $4";
+constexpr std::string_view select_referrers_of_type =
+    "SELECT rm.manifest, d.algorithm, d.value, rm.media_type, LENGTH(m.bytes), m.artifact_type, m.annotations "
+    "FROM repository_manifest rm JOIN manifest m ON m.id = rm.manifest JOIN digest d ON d.manifest = m.id "
+    "WHERE rm.repository = $1 AND rm.subject = $2 AND rm.artifact_type = $5 AND rm.manifest > $3 "
+    "ORDER BY rm.manifest LIMIT $4";
+
 std::optional<std::int64_t> manifest_of(sql::Session& session, const Digest& digest) {
   return session.number("SELECT manifest FROM digest WHERE algorithm = $1 AND value = $2",
                         {static_cast<std::int64_t>(digest.algorithm()), digest.value()});
@@ -52,6 +63,31 @@ std::int64_t Catalog::ensure_manifest(sql::Session& session, const NewManifest& 
   return id;
 }
 
+void Catalog::give_manifest(sql::Session& session, const std::string& repository, std::int64_t repository_id,
+                            const NewManifest& manifest, std::int64_t id, const std::string& who) {
+  const bool retyped =
+      session
+          .number("SELECT 1 FROM repository_manifest WHERE repository = $1 AND manifest = $2 AND media_type <> $3",
+                  {repository_id, id, manifest.media_type})
+          .has_value();
+  session.run("INSERT INTO repository_manifest (repository, manifest, media_type, pushed_at, pushed_by, subject, "
+              "artifact_type) "
+              "SELECT $1, id, $3, $4, $5, subject, artifact_type FROM manifest WHERE id = $2 "
+              "ON CONFLICT (repository, manifest) DO UPDATE SET media_type = EXCLUDED.media_type, "
+              "pushed_at = EXCLUDED.pushed_at, pushed_by = EXCLUDED.pushed_by",
+              {repository_id, id, manifest.media_type, now(), who});
+  journal(session, "manifest",
+          Json{{"repository", repository},
+               {"digest", manifest.digest.text()},
+               {"mediaType", manifest.media_type},
+               {"who", who}}
+              .dump());
+  name_changes(session, cache_key(repository, manifest.digest.text()));
+  if (retyped)  // every name of it shows the media type
+    session.run("SELECT name FROM tag WHERE repository = $1 AND manifest = $2", {repository_id, id},
+                [&](const sql::Row& row) { name_changes(session, cache_key(repository, std::string(row.text(0)))); });
+}
+
 Result<Catalog::PutOutcome> Catalog::put_manifest(const std::string& repository, const NewManifest& manifest,
                                                   const std::vector<std::string>& tags, const std::string& who,
                                                   bool children_required) {
@@ -59,34 +95,14 @@ Result<Catalog::PutOutcome> Catalog::put_manifest(const std::string& repository,
   auto written = m_database.write([&](sql::Session& session) -> Result<> {
     outcome = {};
     const auto repository_id = ensure_repository(session, repository);
-    if (children_required)
-      for (const auto& edge : manifest.edges)
-        if (!edge.may_be_absent && !is_present(session, repository_id, edge)) outcome.missing.push_back(edge.digest);
-    if (!outcome.missing.empty()) return fail(Failure::invalid, "children are missing");  // undoes the new repository
+    for (const auto& edge : manifest.edges)
+      if (!edge.may_be_absent && !is_present(session, repository_id, edge)) outcome.missing.push_back(edge.digest);
+    if (children_required && !outcome.missing.empty())
+      return fail(Failure::invalid, "children are missing");  // undoes the new repository
 
     const auto digest_id = ensure_digest(session, manifest.digest);
     const auto id = ensure_manifest(session, manifest, digest_id);
-    const bool retyped = session
-                             .number("SELECT 1 FROM repository_manifest WHERE repository = $1 AND manifest = $2 AND "
-                                     "media_type <> $3",
-                                     {repository_id, id, manifest.media_type})
-                             .has_value();
-    session.run("INSERT INTO repository_manifest (repository, manifest, media_type, pushed_at, pushed_by) VALUES ($1, "
-                "$2, $3, $4, $5) "
-                "ON CONFLICT (repository, manifest) DO UPDATE SET media_type = EXCLUDED.media_type, pushed_at = "
-                "EXCLUDED.pushed_at, "
-                "pushed_by = EXCLUDED.pushed_by",
-                {repository_id, id, manifest.media_type, now(), who});
-    journal(session, "manifest",
-            Json{{"repository", repository},
-                 {"digest", manifest.digest.text()},
-                 {"mediaType", manifest.media_type},
-                 {"who", who}}
-                .dump());
-    name_changes(session, cache_key(repository, manifest.digest.text()));
-    if (retyped)  // every name of it shows the media type
-      session.run("SELECT name FROM tag WHERE repository = $1 AND manifest = $2", {repository_id, id},
-                  [&](const sql::Row& row) { name_changes(session, cache_key(repository, std::string(row.text(0)))); });
+    give_manifest(session, repository, repository_id, manifest, id, who);
     for (const auto& tag : tags) {
       session.run(
           "INSERT INTO tag (repository, name, manifest, digest, updated_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT "
@@ -97,7 +113,8 @@ Result<Catalog::PutOutcome> Catalog::put_manifest(const std::string& repository,
     }
     return {};
   });
-  if (!written && outcome.missing.empty()) return std::unexpected(std::move(written).error());
+  if (!written && (outcome.missing.empty() || !children_required)) return std::unexpected(std::move(written).error());
+  outcome.put = written.has_value();
   return outcome;
 }
 
@@ -118,6 +135,41 @@ Result<StoredManifest> Catalog::find_manifest(const std::string& repository, con
   if (!out) return fail(Failure::not_found, "repository '" + repository + "' has no manifest " + digest.text());
   m_names.offer(key, *out, out->bytes->size(), ticket);
   return *out;
+}
+
+Result<ReferrerPage> Catalog::referrers(const std::string& repository, const Digest& subject,
+                                        const std::optional<std::string>& artifact_type, std::int64_t after,
+                                        PageLimit limit) {
+  constexpr std::size_t descriptor_bytes = 256;  // about, without annotations
+  ReferrerPage out;
+  TRY(m_database.read([&](sql::Session& session) {
+    out = {};
+    std::size_t bytes = 0;
+    const auto repository_id = session.number("SELECT id FROM repository WHERE name = $1", {repository});
+    const auto subject_id = session.number("SELECT id FROM digest WHERE algorithm = $1 AND value = $2",
+                                           {static_cast<std::int64_t>(subject.algorithm()), subject.value()});
+    if (!repository_id || !subject_id) return;
+    const auto page = static_cast<std::int64_t>(limit.count + 1);
+    const auto take = [&](const sql::Row& row) {
+      bytes += descriptor_bytes + row.text(6).size();
+      out.more = out.more || out.referrers.size() == limit.count || (bytes > limit.bytes && !out.referrers.empty());
+      if (out.more) return;
+      const auto text = [&](int column) {
+        return row.is_null(column) ? std::nullopt : std::optional(std::string(row.text(column)));
+      };
+      out.referrers.push_back({.position = row.integer(0),
+                               .digest = Digest(static_cast<Algorithm>(row.integer(1)), row.blob(2)),
+                               .media_type = std::string(row.text(3)),
+                               .size = static_cast<std::uint64_t>(row.integer(4)),
+                               .artifact_type = text(5),
+                               .annotations = text(6)});
+    };
+    if (artifact_type)
+      session.run(select_referrers_of_type, {*repository_id, *subject_id, after, page, *artifact_type}, take);
+    else
+      session.run(select_referrers, {*repository_id, *subject_id, after, page}, take);
+  }));
+  return out;
 }
 
 Result<> Catalog::remove_manifest(const std::string& repository, const Digest& digest, const std::string& who) {

@@ -41,6 +41,27 @@ struct StoredManifest {
   std::shared_ptr<const std::string> bytes;
 };
 
+/// A manifest that names another as its subject.
+struct Referrer {
+  std::int64_t position = 0;  ///< where the next page goes on
+  Digest digest;
+  std::string media_type;
+  std::uint64_t size = 0;
+  std::optional<std::string> artifact_type;
+  std::optional<std::string> annotations;  ///< JSON
+};
+
+struct ReferrerPage {
+  std::vector<Referrer> referrers;
+  bool more = false;
+};
+
+/// A page ends where either is reached, though never empty while there is something to show.
+struct PageLimit {
+  std::size_t count = 1;
+  std::size_t bytes = 0;  ///< of what is listed, about
+};
+
 /// A blob that can be read.
 struct StoredBlob {
   std::int64_t id = 0;
@@ -56,6 +77,7 @@ struct Upload {
   blob::ResumeToken token;
   std::int64_t epoch = 0;
   Timestamp started_at;
+  Algorithm algorithm = Algorithm::sha256;  ///< announced for its digest
 };
 
 struct TagMove {

@@ -8,7 +8,7 @@ namespace {
 // Times are microseconds since 1970 UTC. Names order bytewise (SQLite's BINARY is that already).
 constexpr const char* first = R"sql(
 -- Single values: store_id (the store this catalog belongs to), catalog_id, next_location (first id not yet reserved),
--- admin_token (SHA-256 of it).
+-- admin_token (SHA-256 of it), token_key (signs the tokens given to clients).
 CREATE TABLE setting (
   name   TEXT PRIMARY KEY,
   value  TEXT NOT NULL
@@ -155,7 +155,22 @@ CREATE TABLE journal (
 ) STRICT;
 )sql";
 
-constexpr std::array<Migration, 1> all = {{{1, 1, first}}};
+// Referrers are found by membership: a page costs the same however many other repositories refer to the same subject.
+constexpr const char* referrers = R"sql(
+ALTER TABLE repository_manifest ADD COLUMN subject INTEGER REFERENCES digest(id);  -- the manifest's own
+ALTER TABLE repository_manifest ADD COLUMN artifact_type TEXT;                     -- the manifest's own
+UPDATE repository_manifest SET
+  subject = (SELECT m.subject FROM manifest m WHERE m.id = manifest),
+  artifact_type = (SELECT m.artifact_type FROM manifest m WHERE m.id = manifest);
+CREATE INDEX referrer ON repository_manifest(repository, subject, manifest) WHERE subject IS NOT NULL;
+CREATE INDEX referrer_type ON repository_manifest(repository, subject, artifact_type, manifest) WHERE subject IS NOT NULL;
+DROP INDEX manifest_subject;
+
+-- What an upload's bytes are hashed by as they come; a digest asked for by another costs one more reading.
+ALTER TABLE upload ADD COLUMN algorithm INTEGER NOT NULL DEFAULT 1;
+)sql";
+
+constexpr std::array<Migration, 2> all = {{{1, 1, first}, {2, 2, referrers}}};
 
 }  // namespace
 

@@ -5,8 +5,8 @@ namespace slipway::catalog {
 namespace {
 
 constexpr std::string_view select_upload = "SELECT u.id, r.name, u.location, u.position, u.token, u.epoch, "
-                                           "u.started_at FROM upload u JOIN repository r ON r.id = u.repository "
-                                           "WHERE u.id = $1 AND r.name = $2";
+                                           "u.started_at, u.algorithm FROM upload u JOIN repository r ON r.id = "
+                                           "u.repository WHERE u.id = $1 AND r.name = $2";
 
 Upload upload_of(const sql::Row& row) {
   return {.id = std::string(row.text(0)),
@@ -15,7 +15,8 @@ Upload upload_of(const sql::Row& row) {
           .position = static_cast<std::uint64_t>(row.integer(3)),
           .token = std::string(as_text(row.blob(4))),
           .epoch = row.integer(5),
-          .started_at = from_micros(row.integer(6))};
+          .started_at = from_micros(row.integer(6)),
+          .algorithm = static_cast<Algorithm>(row.integer(7))};
 }
 
 Error no_upload(const std::string& repository, const std::string& id) {
@@ -25,16 +26,21 @@ Error no_upload(const std::string& repository, const std::string& id) {
 
 }  // namespace
 
-Result<Upload> Catalog::begin_upload(const std::string& repository, const std::string& who, std::size_t open_max) {
+Result<Upload> Catalog::begin_upload(const std::string& repository, const std::string& who, std::size_t open_max,
+                                     Algorithm algorithm) {
   TRY_ASSIGN(const auto location, next_location());
-  Upload upload{.id = random_hex(16), .repository = repository, .location = location, .started_at = m_clock.now()};
+  Upload upload{.id = random_hex(16),
+                .repository = repository,
+                .location = location,
+                .started_at = m_clock.now(),
+                .algorithm = algorithm};
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
     if (session.number("SELECT COUNT(*) FROM upload").value_or(0) >= static_cast<std::int64_t>(open_max))
       return fail(Failure::busy, "too many uploads are open; try again later");
-    session.run("INSERT INTO upload (id, repository, location, position, token, epoch, started_at, touched_at, who) "
-                "VALUES ($1, $2, $3, 0, $4, 0, $5, $5, $6)",
+    session.run("INSERT INTO upload (id, repository, location, position, token, epoch, started_at, touched_at, who, "
+                "algorithm) VALUES ($1, $2, $3, 0, $4, 0, $5, $5, $6, $7)",
                 {upload.id, ensure_repository(session, repository), static_cast<std::int64_t>(number_of(location)),
-                 ByteView(), to_micros(upload.started_at), who});
+                 ByteView(), to_micros(upload.started_at), who, static_cast<std::int64_t>(algorithm)});
     return {};
   }));
   return upload;
@@ -82,8 +88,8 @@ Result<> Catalog::remove_upload(const std::string& id) {
 Result<std::vector<Upload>> Catalog::stale_uploads(Timestamp before, std::size_t limit) {
   std::vector<Upload> out;
   TRY(m_database.read([&](sql::Session& session) {
-    session.run("SELECT u.id, r.name, u.location, u.position, u.token, u.epoch, u.started_at FROM upload u JOIN "
-                "repository r ON r.id = u.repository "
+    session.run("SELECT u.id, r.name, u.location, u.position, u.token, u.epoch, u.started_at, u.algorithm "
+                "FROM upload u JOIN repository r ON r.id = u.repository "
                 "WHERE u.touched_at < $1 ORDER BY u.touched_at LIMIT $2",
                 {to_micros(before), static_cast<std::int64_t>(limit)},
                 [&](const sql::Row& row) { out.push_back(upload_of(row)); });

@@ -145,6 +145,17 @@ Result<> check_anonymous(const std::string& text) {
   TRY(access::anonymous_named(text));
   return {};
 }
+Result<> check_url(const std::string& text) {
+  const bool scheme = text.starts_with("https://") || text.starts_with("http://");
+  const auto host = scheme ? text.substr(text.find("//") + 2) : std::string();
+  if (!text.empty() && (host.empty() || host.find_first_of("/?#\"\\ ,") != host.npos))
+    return fail(Failure::invalid, "expected http:// or https:// and a host, without a path");
+  return {};
+}
+Result<> check_challenge(const std::string& text) {
+  if (text != "bearer" && text != "basic") return fail(Failure::invalid, "expected bearer or basic");
+  return {};
+}
 Result<> check_level(const std::string& text) {
   if (!log::level_named(text)) return fail(Failure::invalid, "expected debug, info, warn, error or off");
   return {};
@@ -163,13 +174,19 @@ const std::vector<Key>& all_keys() {
                "front decides about TLS, which else is on where tls.certificate is set",
                check_listen),
       text_key("server.data", FIELD(data), "Directory of the embedded store and catalog; made by the first start"),
+      text_key(
+          "server.url", FIELD(url),
+          "What clients reach this server by, such as https://registry.example.org; unset: as each one did, by its "
+          "Host field",
+          check_url),
       boolean_key("server.read_only", &Config::read_only, "Answer pulls only; can be changed at run time"),
       number_key("server.workers", FIELD(workers), 0, "Threads that run requests; 0: four a core"),
       number_key("server.pumps", FIELD(pumps), 0, "Threads that ship large answers; 0: one a core"),
-      list_key("server.proxies", &Config::proxies,
-               "Addresses or networks of reverse proxies whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are "
-               "believed; \"unix\" for unix sockets",
-               check_network),
+      list_key(
+          "server.proxies", &Config::proxies,
+          "Addresses or networks of reverse proxies whose X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Proto and "
+          "X-Request-Id are believed; \"unix\" for unix sockets",
+          check_network),
       text_key("tls.certificate", FIELD(tls_certificate),
                "PEM file with the certificate chain; read again when it changes"),
       text_key("tls.key", FIELD(tls_key), "PEM file with its private key"),
@@ -180,6 +197,11 @@ const std::vector<Key>& all_keys() {
                "What needs no login: none, pull, push or all; unset: all where only this machine can connect and no "
                "users are configured, else none",
                check_anonymous),
+      text_key("access.challenge", FIELD(challenge),
+               "What clients are asked for: bearer (the Docker token protocol, which lets them pull without a login "
+               "too) or basic; both are understood",
+               check_challenge),
+      duration_key("access.token_lifetime", FIELD(token_lifetime), "How long a token of that protocol is good"),
       boolean_key("access.public_metrics", &Config::public_metrics,
                   "Show /metrics to everybody, not only to administrators"),
       number_key("limits.connections", FIELD(limits.connections), 1, "Open connections in all; more are answered 503"),

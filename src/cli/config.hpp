@@ -27,6 +27,9 @@ struct Config {
   std::size_t uploads = 10'000;
   std::chrono::milliseconds upload_expiry = std::chrono::hours(24);
   bool sparse_indexes = false;
+  std::string url;
+  std::string challenge = "bearer";
+  std::chrono::milliseconds token_lifetime = std::chrono::minutes(5);
   std::filesystem::path htpasswd;
   std::vector<std::string> admins;
   std::string anonymous;  ///< empty: not stated

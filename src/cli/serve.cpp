@@ -1,5 +1,6 @@
 #include "admin/routes.hpp"
 #include "base/log.hpp"
+#include "base/random.hpp"
 #include "base/version.hpp"
 #include "cli/commands.hpp"
 #include "cli/data_directory.hpp"
@@ -57,14 +58,29 @@ Result<access::Anonymous> decide_anonymous(const Config& config, const std::vect
       "access.anonymous = \"none\", \"pull\", \"push\" or \"all\"");
 }
 
+/// Signs the tokens given to clients; kept in the catalog, so that they outlive a restart and replicas know each
+/// other's.
+Result<std::string> token_key(catalog::Catalog& catalog) {
+  TRY_ASSIGN(auto known, catalog.setting("token_key"));
+  if (known) return std::move(*known);
+  auto fresh = random_hex(32);
+  if (!catalog.is_read_only()) TRY(catalog.set_setting("token_key", fresh));
+  return fresh;
+}
+
 Result<std::unique_ptr<access::Access>> open_access(const Config& config, access::Anonymous anonymous,
-                                                    catalog::Catalog& catalog) {
+                                                    catalog::Catalog& catalog, const Clock& clock) {
   TRY_ASSIGN(const auto token, catalog.setting("admin_token"));
-  return access::Access::open({.htpasswd = config.htpasswd,
-                               .admins = config.admins,
-                               .anonymous = anonymous,
-                               .public_metrics = config.public_metrics,
-                               .admin_token_sha256 = token.value_or("")});
+  TRY_ASSIGN(auto key, token_key(catalog));
+  return access::Access::open(
+      {.htpasswd = config.htpasswd,
+       .admins = config.admins,
+       .anonymous = anonymous,
+       .public_metrics = config.public_metrics,
+       .admin_token_sha256 = token.value_or(""),
+       .token_key = std::move(key),
+       .token_lifetime = std::chrono::duration_cast<std::chrono::seconds>(config.token_lifetime)},
+      clock);
 }
 
 Result<http::ServerOptions> server_options(const Config& config, std::vector<http::ListenAddress> listen) {
@@ -86,7 +102,9 @@ oci::RegistryOptions registry_options(const Config& config) {
   return {.manifest = {.size_max = config.manifest_bytes},
           .blob_bytes_max = config.blob_bytes,
           .uploads_max = config.uploads,
-          .sparse_indexes = config.sparse_indexes};
+          .sparse_indexes = config.sparse_indexes,
+          .basic_challenge = config.challenge == "basic",
+          .url = config.url};
 }
 
 /// Until SIGTERM or SIGINT; SIGHUP and a look every two seconds read the users again.
@@ -123,7 +141,7 @@ Result<> serve(const Config& config) {
   auto& catalog = directory->catalog();
   auto& store = directory->store();
   catalog.set_read_only(config.read_only);
-  TRY_ASSIGN(const auto access, open_access(config, anonymous, catalog));
+  TRY_ASSIGN(const auto access, open_access(config, anonymous, catalog, clock));
 
   oci::Registry registry(catalog, store, directory->store_id(), *access, registry_options(config));
   admin::Instance instance{.catalog = catalog,

@@ -148,6 +148,7 @@ Connection::Step Connection::begin_request() {
 
 void Connection::describe_request(Request& request) const {
   request.client = m_peer;
+  request.host = request.headers.get("Host");
   request.secure = m_transport->is_tls();
   if (m_shared.is_proxy(m_peer)) {
     // The right-most address that is not a proxy of ours: everything to its left is the client's own word.
@@ -163,6 +164,7 @@ void Connection::describe_request(Request& request) const {
     }
     if (const auto scheme = request.headers.get("X-Forwarded-Proto"); !scheme.empty())
       request.secure = scheme == "https";
+    if (const auto host = request.headers.get("X-Forwarded-Host"); !host.empty()) request.host = host;
     if (const auto id = request.headers.get("X-Request-Id"); is_plain_id(id)) request.id = id;
   }
   if (request.id.empty()) request.id = random_hex(8);

@@ -49,6 +49,7 @@ struct Request {
   bool http_1_0 = false;
   bool keep_alive = true;
 
+  std::string host;    ///< what the client calls this server, with its port; by the word of a trusted proxy or its own
   std::string client;  ///< the client's address, as a trusted proxy told it where there is one; "unix" on a unix socket
   bool secure = false;   ///< the client spoke TLS, to us or to a trusted proxy
   std::string id;        ///< for logs and answers: X-Request-Id of a trusted proxy, else random

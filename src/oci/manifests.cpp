@@ -13,6 +13,14 @@ static std::string manifest_path(const std::string& repository, const Digest& di
   return "/v2/" + repository + "/manifests/" + digest.text();
 }
 
+static Response children_missing(const std::vector<Digest>& missing) {
+  Json names = Json::array();
+  for (const auto& absent : missing) names.push_back(absent.text());
+  return error_response(404, Code::manifest_blob_unknown,
+                        "push what the manifest points at first; missing: " + missing.front().text(),
+                        {{"missing", names}});
+}
+
 /// A tag has no ':', a digest always has.
 static bool is_digest_like(const std::string& reference) { return reference.find(':') != reference.npos; }
 
@@ -57,6 +65,11 @@ Response Registry::get_manifest(Call& call) {
 }
 
 http::Answer Registry::put_manifest(Call& call) {
+  const auto tags = call.request.target.parameters("tag");
+  if (!tags.empty() && !is_digest_like(call.path.last))
+    return error_response(400, Code::unsupported, "?tag= goes with a manifest that is put by digest");
+  for (const auto& tag : tags)
+    if (!is_tag(tag)) return error_response(400, Code::manifest_invalid, "'" + tag.substr(0, 200) + "' is not a tag");
   const auto max = m_options.manifest.size_max;
   auto too_large = error_response(413, Code::size_invalid,
                                   fmt::format("manifests larger than {} are not accepted here", human_size(max)));
@@ -80,20 +93,20 @@ Response Registry::store_manifest(Call& call, std::string bytes) {
   }
   manifest->digest = digest;
   const bool is_index = manifest->media_type == oci_index || manifest->media_type == docker_list;
-  const auto tags = named ? std::vector<std::string>{} : std::vector{path.last};
+  const auto more_tags = request.target.parameters("tag");
+  const auto tags = named ? more_tags : std::vector{path.last};
   const auto put =
       m_catalog.put_manifest(path.repository, *manifest, tags, who.name, !(is_index && m_options.sparse_indexes));
   if (!put) return failure_response(put.error(), Code::name_unknown, request);
-  if (!put->missing.empty()) {
-    Json missing = Json::array();
-    for (const auto& absent : put->missing) missing.push_back(absent.text());
-    return error_response(404, Code::manifest_blob_unknown,
-                          "push what the manifest points at first; missing: " + put->missing.front().text(),
-                          {{"missing", missing}});
-  }
+  if (!put->put) return children_missing(put->missing);
   auto response = created(manifest_path(path.repository, digest), digest);
   for (const auto& edge : manifest->edges)
     if (edge.kind == catalog::EdgeKind::subject) response.headers.add("OCI-Subject", edge.digest.text());
+  if (named)
+    for (const auto& tag : tags) response.headers.add("OCI-Tag", tag);
+  if (!put->missing.empty())
+    response.headers.add("Warning", fmt::format("299 - \"{} of what this index points at are not in the repository\"",
+                                                put->missing.size()));
   return response;
 }
 

@@ -54,9 +54,12 @@ Path parse_path(const std::vector<std::string>& segments, bool trailing_slash) {
   if (n == 0) return {Resource::base, {}, {}};
   if (n >= 3 && at(2) == "blobs" && at(1) == "uploads") return {Resource::uploads, join(segments, n - 2), {}};
   if (trailing_slash) return {};
+  if (n == 1 && at(1) == "token") return {Resource::token, {}, {}};
+  if (n == 1 && at(1) == "_catalog") return {Resource::catalog, {}, {}};
   if (n >= 4 && at(3) == "blobs" && at(2) == "uploads") return {Resource::upload, join(segments, n - 3), at(1)};
   if (n >= 3 && at(2) == "blobs") return {Resource::blob, join(segments, n - 2), at(1)};
   if (n >= 3 && at(2) == "manifests") return {Resource::manifest, join(segments, n - 2), at(1)};
+  if (n >= 3 && at(2) == "referrers") return {Resource::referrers, join(segments, n - 2), at(1)};
   if (n >= 3 && at(2) == "tags" && at(1) == "list") return {Resource::tags, join(segments, n - 2), {}};
   return {};
 }

@@ -18,7 +18,7 @@ bool is_repository_name(std::string_view name);
 bool is_tag(std::string_view name);
 
 /// What a path below /v2/ is about.
-enum class Resource { base, blob, uploads, upload, manifest, tags, unknown };
+enum class Resource { base, token, catalog, blob, uploads, upload, manifest, tags, referrers, unknown };
 
 struct Path {
   Resource resource = Resource::unknown;

@@ -26,48 +26,58 @@ Response created(const std::string& location, const Digest& digest) {
   return response;
 }
 
-static Response unauthorized(std::string_view message) {
-  auto response = error_response(401, Code::unauthorized, message);
-  response.headers.add("WWW-Authenticate", "Basic realm=\"slipway\", charset=\"UTF-8\"");
-  return response;
+namespace {
+
+void add_version(Response& response) { response.headers.add("Docker-Distribution-Api-Version", "registry/2.0"); }
+
+/// Passes a body on, and marks its answer as every answer below /v2 is.
+class VersionedSink final : public http::BodySink {
+public:
+  explicit VersionedSink(std::unique_ptr<http::BodySink> sink) : m_sink(std::move(sink)) {}
+  std::optional<Response> write(ByteView piece) override {
+    auto refusal = m_sink->write(piece);
+    if (refusal) add_version(*refusal);
+    return refusal;
+  }
+  Response finish() override {
+    auto response = m_sink->finish();
+    add_version(response);
+    return response;
+  }
+
+private:
+  const std::unique_ptr<http::BodySink> m_sink;
+};
+
+http::Answer versioned(http::Answer answer) {
+  if (auto* sink = std::get_if<std::unique_ptr<http::BodySink>>(&answer))
+    return std::make_unique<VersionedSink>(std::move(*sink));
+  add_version(std::get<Response>(answer));
+  return answer;
 }
 
-std::optional<Response> Registry::check(const http::Request& request, const access::Principal& who, Action action,
-                                        const std::string& name) {
-  if (action != Action::pull && m_catalog.is_read_only())
-    return failure_response({Failure::read_only, {}}, Code::unsupported, request);
-  if (m_access.may(who, action, name)) return std::nullopt;
-  const auto wish =
-      std::string(access::name_of(action)) + " " + (name.empty() ? "from this registry" : "'" + name + "'");
-  if (who.anonymous && m_access.wants_login()) return unauthorized("log in to " + wish);
-  return error_response(403, Code::denied, who.name + " may not " + wish);
-}
+}  // namespace
 
 http::Answer Registry::handle(http::Request& request) {
   request.route = "v2";
   auto who = m_access.identify(request.headers.get("Authorization"));
-  if (!who && who.error().failure == Failure::denied) return unauthorized(who.error().message);
-  if (!who) return failure_response(who.error(), Code::unauthorized, request);
+  if (!who && who.error().failure == Failure::denied)
+    return versioned(unauthorized(request, who.error().message, "error=\"invalid_token\""));
+  if (!who) return versioned(failure_response(who.error(), Code::unauthorized, request));
   request.user = who->name;
   std::vector<std::string> below(request.target.segments.begin() + 1, request.target.segments.end());
   Call call{request, parse_path(below, request.target.trailing_slash), std::move(*who)};
-  auto answer = dispatch(call);
-  if (auto* response = std::get_if<Response>(&answer))
-    response->headers.add("Docker-Distribution-Api-Version", "registry/2.0");
-  return answer;
+  return versioned(dispatch(call));
 }
 
 http::Answer Registry::dispatch(Call& call) {
-  if (call.path.resource == Resource::base) {
-    // Clients ask here what credentials are wanted, and remember the answer for every later request: so an anonymous
-    // client is challenged wherever logging in would be of use, even if it could pull without.
-    if (call.who.anonymous && m_access.wants_login() && !call.request.headers.has("Authorization"))
-      return unauthorized("log in");
-    if (auto refusal = check(call.request, call.who, Action::pull, "")) return std::move(*refusal);
-    return Response::json(200, "{}\n");
+  switch (call.path.resource) {
+  case Resource::base: return handle_base(call);
+  case Resource::token: return handle_token(call);
+  case Resource::catalog: return handle_catalog(call);
+  case Resource::unknown: return error_response(404, Code::unsupported, "no such endpoint of the distribution API");
+  default: break;
   }
-  if (call.path.resource == Resource::unknown)
-    return error_response(404, Code::unsupported, "no such endpoint of the distribution API");
   if (!is_repository_name(call.path.repository))
     return error_response(400, Code::name_invalid,
                           "'" + call.path.repository.substr(0, 255) +
@@ -78,32 +88,21 @@ http::Answer Registry::dispatch(Call& call) {
   case Resource::uploads: return handle_uploads(call);
   case Resource::upload: return handle_upload(call);
   case Resource::manifest: return handle_manifest(call);
+  case Resource::referrers: return handle_referrers(call);
   default: return handle_tags(call);
   }
 }
 
-http::Answer Registry::handle_tags(Call& call) {
-  auto& request = call.request;
-  request.route = "tags.list";
-  const auto& name = call.path.repository;
+http::Answer Registry::handle_base(Call& call) {
+  const auto& request = call.request;
   if (request.method != Method::get && request.method != Method::head) return http::method_not_allowed("GET, HEAD");
-  if (auto refusal = check(request, call.who, Action::pull, name)) return std::move(*refusal);
-
-  auto limit = m_options.tags_page_max;
-  if (const auto n = request.target.parameter("n")) {
-    if (n->empty() || n->size() > 9 || n->find_first_not_of("0123456789") != n->npos)
-      return error_response(400, Code::unsupported, "n is not a number: '" + n->substr(0, 32) + "'");
-    limit = std::min<std::size_t>(limit, std::stoul(*n));
-  }
-  auto tags = m_catalog.tags(name, request.target.parameter("last").value_or(""), limit + 1);
-  if (!tags) return failure_response(tags.error(), Code::name_unknown, request);
-  const bool more = tags->size() > limit;
-  if (more) tags->pop_back();
-  auto response = Response::json(200, Json{{"name", name}, {"tags", *tags}}.dump() + "\n");
-  if (more && limit > 0)
-    response.headers.add("Link", "</v2/" + name + "/tags/list?n=" + std::to_string(limit) +
-                                     "&last=" + http::percent_encode(tags->back()) + ">; rel=\"next\"");
-  return response;
+  // Clients ask here what credentials are wanted, and remember the answer for every later request: so an anonymous
+  // client is challenged wherever logging in would be of use, even if it could pull without.
+  if (call.who.anonymous && m_access.wants_login() && !request.headers.has("Authorization"))
+    return unauthorized(request, "log in", "");
+  if (!call.who.grants)
+    if (auto refusal = check(request, call.who, Action::pull, "")) return std::move(*refusal);
+  return Response::json(200, "{}\n");
 }
 
 }  // namespace slipway::oci

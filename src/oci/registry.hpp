@@ -1,6 +1,6 @@
 #pragma once
 // The OCI distribution protocol over a catalog and a store. One object for all workers; each route is a member
-// function, in blobs.cpp, uploads.cpp and manifests.cpp.
+// function, in blobs.cpp, uploads.cpp, manifests.cpp, listings.cpp and tokens.cpp.
 
 #include "access/access.hpp"
 #include "blob/intake.hpp"
@@ -15,10 +15,12 @@ namespace slipway::oci {
 
 struct RegistryOptions {
   ManifestLimits manifest;
-  std::uint64_t blob_bytes_max = 0;    ///< of one blob; 0: no limit
-  std::size_t uploads_max = 10'000;    ///< sessions open at once
-  std::size_t tags_page_max = 10'000;  ///< names in one answer
-  bool sparse_indexes = false;         ///< accept indexes whose children are missing
+  std::uint64_t blob_bytes_max = 0;     ///< of one blob; 0: no limit
+  std::size_t uploads_max = 10'000;     ///< sessions open at once
+  std::size_t names_page_max = 10'000;  ///< tags or repositories in one answer
+  bool sparse_indexes = false;          ///< accept indexes whose children are missing
+  bool basic_challenge = false;         ///< ask for Basic credentials, not for a token
+  std::string url;                      ///< "https://host" that clients reach this server by; empty: as each one did
 };
 
 /// Safe to call from any thread. Everything it is given outlives it.
@@ -41,11 +43,17 @@ private:
     access::Principal who;
   };
 
+  /// A challenge to log in; `details` are further parameters of a Bearer challenge (RFC 6750 §3).
+  http::Response unauthorized(const http::Request& request, std::string_view message, std::string_view details);
   /// The refusal, unless `who` may.
   std::optional<http::Response> check(const http::Request& request, const access::Principal& who, access::Action action,
                                       const std::string& name);
   http::Answer dispatch(Call& call);
 
+  http::Answer handle_base(Call& call);
+  http::Answer handle_token(Call& call);
+  http::Answer handle_catalog(Call& call);
+  http::Answer handle_referrers(Call& call);
   http::Answer handle_blob(Call& call);
   http::Answer handle_uploads(Call& call);
   http::Answer handle_upload(Call& call);
@@ -55,6 +63,8 @@ private:
   http::Response get_blob(Call& call, const Digest& digest);
   http::Response delete_blob(Call& call, const Digest& digest);
   std::optional<http::Response> try_mount(Call& call);
+  /// A repository that has the blob, its bytes too, and that the caller may pull from.
+  std::optional<std::string> mount_source(Call& call, const Digest& digest);
   http::Answer post_whole_blob(Call& call, const std::string& digest);
   http::Response begin_upload(Call& call);
   http::Answer patch_upload(Call& call);

@@ -209,14 +209,25 @@ http::Answer Registry::handle_uploads(Call& call) {
 std::optional<Response> Registry::try_mount(Call& call) {
   const auto digest = Digest::parse(*call.request.target.parameter("mount"));
   if (!digest) return error_response(400, Code::digest_invalid, digest.error().message);
-  // Without "from" only what the repository has itself: anything wider would tell who has what.
-  const auto from = call.request.target.parameter("from").value_or(call.path.repository);
-  if (!is_repository_name(from) || !m_access.may(call.who, Action::pull, from)) return std::nullopt;
-  const auto source = m_catalog.find_blob(from, *digest);
-  if (!source || !is_whole(*source)) return std::nullopt;
-  if (!m_catalog.mount_blob(call.path.repository, from, *digest)) return std::nullopt;
+  const auto from = mount_source(call, *digest);
+  if (!from || !m_catalog.mount_blob(call.path.repository, *from, *digest)) return std::nullopt;
   call.request.route = "blob.mount";
   return created(blob_path(call.path.repository, *digest), *digest);
+}
+
+std::optional<std::string> Registry::mount_source(Call& call, const Digest& digest) {
+  constexpr std::size_t candidates_max = 100;
+  std::vector<std::string> candidates;
+  if (auto from = call.request.target.parameter("from"))
+    candidates.push_back(std::move(*from));
+  else
+    candidates = m_catalog.holders(digest, candidates_max).value_or(std::vector<std::string>());
+  for (auto& name : candidates) {
+    // What the caller may not read looks as if it were not there: a mount must not tell who has what.
+    if (!is_repository_name(name) || !m_access.may(call.who, Action::pull, name)) continue;
+    if (const auto source = m_catalog.find_blob(name, digest); source && is_whole(*source)) return std::move(name);
+  }
+  return std::nullopt;
 }
 
 http::Answer Registry::post_whole_blob(Call& call, const std::string& text) {
@@ -230,7 +241,12 @@ http::Answer Registry::post_whole_blob(Call& call, const std::string& text) {
 }
 
 Response Registry::begin_upload(Call& call) {
-  const auto upload = m_catalog.begin_upload(call.path.repository, call.who.name, m_options.uploads_max);
+  const auto name = call.request.target.parameter("digest-algorithm").value_or("sha256");
+  const auto algorithm = algorithm_named(name);
+  if (!algorithm)
+    return error_response(400, Code::digest_invalid,
+                          "'" + name.substr(0, 64) + "' is not a digest algorithm known here: sha256 or sha512");
+  const auto upload = m_catalog.begin_upload(call.path.repository, call.who.name, m_options.uploads_max, *algorithm);
   if (!upload) return failure_response(upload.error(), Code::name_unknown, call.request);
   return upload_response(202, upload->repository, upload->id, 0);
 }
@@ -281,10 +297,9 @@ http::Answer Registry::receive(Call& call, const std::optional<Digest>& digest) 
   }
   // A PUT that brings everything needs no name on disk before it is whole.
   const bool whole = digest && upload->token.empty();
-  auto intake = !upload->token.empty()
-                    ? blob::Intake::resume(m_store, upload->location, upload->token)
-                    : blob::Intake::begin(m_store, upload->location, !whole,
-                                          digest ? std::vector{digest->algorithm()} : std::vector<Algorithm>{});
+  auto intake = !upload->token.empty() ? blob::Intake::resume(m_store, upload->location, upload->token)
+                                       : blob::Intake::begin(m_store, upload->location, !whole,
+                                                             {digest ? digest->algorithm() : upload->algorithm});
   if (!intake) {
     m_active.release(upload->id, hold);
     return failure_response(intake.error(), Code::blob_upload_unknown, request);

@@ -185,6 +185,19 @@ TEST_P(CatalogBlobs, AreWalkedInOrderWhateverTheirNumber) {
   EXPECT_TRUE(std::ranges::is_sorted(ids));
 }
 
+TEST_P(CatalogBlobs, AreKnownByWhoHasThem) {
+  const auto digest = add_blob("a", "shared");
+  add_blob("b", "shared");
+  add_blob("c", "other");
+  auto holders = m_catalog->holders(digest, 10).value();
+  std::ranges::sort(holders);
+  EXPECT_EQ(holders, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(m_catalog->holders(digest, 1)->size(), 1U);
+  ASSERT_TRUE(m_catalog->remove_blob("a", digest));
+  EXPECT_EQ(m_catalog->holders(digest, 10).value(), std::vector<std::string>{"b"});
+  EXPECT_TRUE(m_catalog->holders(digest_of(as_bytes("unknown")), 10)->empty());
+}
+
 TEST_P(CatalogBlobs, WaitForDeletionInPages) {
   for (int i = 0; i < 5; ++i) {
     const auto text = std::to_string(i);

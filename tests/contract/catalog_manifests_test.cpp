@@ -93,6 +93,7 @@ TEST_P(CatalogManifests, NeedTheirChildren) {
                       edge(EdgeKind::layer, elsewhere), edge(EdgeKind::child, absent("2"))}),
       {"latest"}, "alice", true);
   ASSERT_TRUE(outcome);
+  EXPECT_FALSE(outcome->put);
   EXPECT_EQ(outcome->missing, (std::vector{absent("1"), elsewhere, absent("2")}));
   EXPECT_EQ(tag("a", "latest"), "(not_found)");
   EXPECT_EQ(manifest_at("a", manifest("m1").digest), "(not_found)");
@@ -116,7 +117,8 @@ TEST_P(CatalogManifests, NeedNothingWhereNobodyAsksForIt) {
   const auto outcome =
       m_catalog->put_manifest("a", manifest("index", {edge(EdgeKind::child, absent("m"))}), {"latest"}, "alice", false);
   ASSERT_TRUE(outcome);
-  EXPECT_TRUE(outcome->missing.empty());
+  EXPECT_TRUE(outcome->put);
+  EXPECT_EQ(outcome->missing, std::vector{absent("m")});
   EXPECT_EQ(tag("a", "latest"), "index");
 }
 

@@ -56,11 +56,14 @@ std::string join(const std::vector<std::string>& segments) {
 std::string join(const oci::Path& path) {
   switch (path.resource) {
   case Resource::base: return "";
+  case Resource::token: return "token";
+  case Resource::catalog: return "_catalog";
   case Resource::blob: return path.repository + "/blobs/" + path.last;
   case Resource::uploads: return path.repository + "/blobs/uploads";
   case Resource::upload: return path.repository + "/blobs/uploads/" + path.last;
   case Resource::manifest: return path.repository + "/manifests/" + path.last;
   case Resource::tags: return path.repository + "/tags/list";
+  case Resource::referrers: return path.repository + "/referrers/" + path.last;
   case Resource::unknown: break;
   }
   SLIPWAY_INVARIANT(path.repository.empty() && path.last.empty());
@@ -78,6 +81,7 @@ void check_ways_to(const std::string& repository) {
   SLIPWAY_INVARIANT(leads_to("/blobs/uploads/list", Resource::upload, "list"));
   SLIPWAY_INVARIANT(leads_to("/manifests/uploads", Resource::manifest, "uploads"));
   SLIPWAY_INVARIANT(leads_to("/tags/list", Resource::tags, ""));
+  SLIPWAY_INVARIANT(leads_to("/referrers/sha256:0", Resource::referrers, "sha256:0"));
 }
 
 }  // namespace

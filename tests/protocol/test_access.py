@@ -47,7 +47,7 @@ class AccessCase(ServerTest):
 
     def assertChallenged(self, answer):
         self.assertStatus(answer, 401, "UNAUTHORIZED")
-        self.assertRegex(answer["WWW-Authenticate"], r'^Basic realm="')
+        self.assertRegex(answer["WWW-Authenticate"], r'^Bearer realm="http://[^/"]+/v2/token",service="slipway"')
 
     def may_push(self, server, *headers):
         data = os.urandom(20)

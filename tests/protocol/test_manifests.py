@@ -86,6 +86,28 @@ class KindsTest(ManifestCase):
         self.assertEqual(answer.body, content)
         self.assertEqual(answer["Docker-Content-Digest"], digest)
 
+    def test_several_tags_at_once(self):
+        content = json.dumps(self.image(annotations={"tags": "several"})).encode()
+        for algorithm in ("sha256", "sha512"):
+            digest = digest_of(content, algorithm)
+            tags = [f"t{number}.{algorithm}" for number in range(12)]
+            answer = self.assertStatus(self.put(content, digest + "?" + "&".join(f"tag={tag}" for tag in tags)), 201)
+            self.assertEqual([value for name, value in answer.fields if name == "OCI-Tag"], tags)
+            self.assertEqual(answer["Docker-Content-Digest"], digest)
+            for tag in tags:
+                self.assertEqual(self.get(tag).body, content)
+                self.assertEqual(self.get(tag)["Docker-Content-Digest"], digest)
+
+    def test_several_tags_or_none(self):
+        content = json.dumps(self.image(annotations={"tags": "none"})).encode()
+        for query in ("tag=fine&tag=not%20fine", "tag=", "tag=fine&tag=a/b", "tag=fine&tag=sha256:abc"):
+            self.assertStatus(self.put(content, f"{digest_of(content)}?{query}"), 400, "MANIFEST_INVALID")
+        self.assertStatus(self.put(content, "one?tag=two"), 400, "UNSUPPORTED")
+        absent = json.dumps(self.image(layers=[descriptor(b"absent", LAYER)])).encode()
+        self.assertStatus(self.put(absent, f"{digest_of(absent)}?tag=fine"), 404, "MANIFEST_BLOB_UNKNOWN")
+        for tag in ("fine", "one", "two"):
+            self.assertStatus(self.get(tag), 404)
+
     def test_an_artifact_with_a_subject(self):
         image = json.dumps(self.image()).encode()
         self.server.push_blob("m", b"{}")
@@ -207,7 +229,8 @@ class SettingsTest(ServerTest):
                             "manifests": [descriptor(b"absent", MANIFEST)]}).encode()
         image = image_manifest(b"absent", [])
         server = self.serve("[oci]\nsparse_indexes = true\n")
-        self.assertStatus(server.put_manifest("sparse", "index", index, INDEX), 201)
+        answer = self.assertStatus(server.put_manifest("sparse", "index", index, INDEX), 201)
+        self.assertRegex(answer["Warning"], r'^299 - "1 of what this index points at [^"]*"$')
         self.assertEqual(server.request("GET", "/v2/sparse/manifests/index").body, index)
         self.assertEqual(server.put_manifest("sparse", "image", image).code(), "MANIFEST_BLOB_UNKNOWN")
 

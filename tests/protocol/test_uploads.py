@@ -101,6 +101,19 @@ class WaysTest(UploadCase):
         self.assertCreated(answer, "patch512", digest)
         self.assertPulls("patch512", blob, "sha512")
 
+    def test_an_announced_algorithm(self):
+        for algorithm in ("sha256", "sha512"):
+            blob = os.urandom(100_000)
+            answer = self.shared().request("POST", f"/v2/announced/blobs/uploads/?digest-algorithm={algorithm}", body=b"")
+            location = self.assertProgress(answer, 202, 0)
+            self.assertProgress(self.shared().request("PATCH", location, body=blob), 202, len(blob))
+            answer = self.shared().request("PUT", f"{location}?digest={digest_of(blob, 'sha512')}")
+            self.assertCreated(answer, "announced", digest_of(blob, "sha512"))  # said or not, either digest will do
+            self.assertPulls("announced", blob, "sha512")
+        for algorithm in ("md5", "", "SHA512", "sha512%00"):
+            answer = self.shared().request("POST", f"/v2/announced/blobs/uploads/?digest-algorithm={algorithm}", body=b"")
+            self.assertStatus(answer, 400, "DIGEST_INVALID")
+
     def test_the_digest_must_be_that_of_the_bytes(self):
         blob, wrong = b"right", digest_of(b"wrong")
         server = self.shared()
@@ -193,11 +206,17 @@ class MountsTest(UploadCase):
         self.assertCreated(self.mount("mount/to", f"mount={digest}&from=mount/from"), "mount/to", digest)
         self.assertPulls("mount/to", blob)
 
-    def test_without_from_only_what_the_repository_has_itself(self):
+    def test_without_from_whatever_the_caller_may_read(self):
         digest = self.shared().push_blob("mount/own", b"own")
         self.assertCreated(self.mount("mount/own", f"mount={digest}"), "mount/own", digest)
-        self.assertProgress(self.mount("mount/other", f"mount={digest}"), 202, 0)
-        self.assertStatus(self.shared().request("HEAD", f"/v2/mount/other/blobs/{digest}"), 404)
+        self.assertCreated(self.mount("mount/other", f"mount={digest}"), "mount/other", digest)
+        self.assertPulls("mount/other", b"own")
+        self.assertProgress(self.mount("mount/third", f"mount={digest_of(b'nobody has it')}"), 202, 0)
+
+    def test_without_from_what_was_pushed_by_sha512(self):
+        digest = self.shared().push_blob("mount/longer", b"longer", algorithm="sha512")
+        self.assertCreated(self.mount("mount/longer2", f"mount={digest}"), "mount/longer2", digest)
+        self.assertPulls("mount/longer2", b"longer", "sha512")
 
     def test_a_miss_begins_an_upload(self):
         blob = b"not there yet"

@@ -69,6 +69,56 @@ TEST_F(AccessTest, TakesTheSchemeInAnyCase) {
   EXPECT_EQ(who(*access, "BEARER " + token), "admin-token!");
 }
 
+TEST_F(AccessTest, GivesTokensForWhatTheirOwnerMayDo) {
+  const auto access = open({.anonymous = Anonymous::pull});
+  const std::vector<Grant> wanted{{"a", {Action::pull, Action::push, Action::remove}}, {"", {Action::pull}}};
+  const auto by_token = [&](const std::string& authorization) {
+    const auto owner = access->identify(authorization).value();
+    return access->identify("Bearer " + access->issue_token(owner, wanted).token).value();
+  };
+  const auto alice_by_token = by_token(basic("alice:U*U"));
+  EXPECT_EQ(alice_by_token.name, "alice");
+  EXPECT_TRUE(access->may(alice_by_token, Action::remove, "a"));
+  EXPECT_FALSE(access->may(alice_by_token, Action::pull, "b"));
+  EXPECT_TRUE(access->is_entitled(alice_by_token, Action::pull, "b"));
+  EXPECT_FALSE(access->may(alice_by_token, Action::admin, "a"));
+
+  const auto anonymous = by_token("");
+  EXPECT_TRUE(anonymous.anonymous);
+  EXPECT_TRUE(access->may(anonymous, Action::pull, "a"));
+  EXPECT_TRUE(access->may(anonymous, Action::pull, ""));
+  EXPECT_FALSE(access->may(anonymous, Action::push, "a"));
+  EXPECT_FALSE(access->is_entitled(anonymous, Action::push, "a"));
+}
+
+TEST_F(AccessTest, ATokenIsNoGoodForAdministrationWhoeverOwnsIt) {
+  const auto access = open({.admins = {"alice"}});
+  for (const auto& authorization : {basic("alice:U*U"), "Bearer " + token}) {
+    const auto owner = access->identify(authorization).value();
+    ASSERT_TRUE(access->may(owner, Action::admin, "a"));
+    const auto given = access->issue_token(owner, {{"a", {Action::pull, Action::admin}}});
+    EXPECT_FALSE(access->may(access->identify("Bearer " + given.token).value(), Action::admin, "a"));
+  }
+}
+
+TEST_F(AccessTest, EndsAUsersTokensWithTheUser) {
+  const auto access = open();
+  const auto given = access->issue_token(access->identify(basic("alice:U*U")).value(), {}).token;
+  EXPECT_EQ(who(*access, "Bearer " + given), "alice");
+  write_users(bob);
+  ASSERT_TRUE(access->reload_if_changed().value());
+  EXPECT_EQ(who(*access, "Bearer " + given), "(denied)");
+}
+
+TEST_F(AccessTest, KnowsTokensOfItsReplicas) {
+  const auto one = open({.token_key = "shared"});
+  const auto two = open({.token_key = "shared"});
+  const auto stranger = open();
+  const auto given = one->issue_token(one->identify(basic("alice:U*U")).value(), {}).token;
+  EXPECT_EQ(who(*two, "Bearer " + given), "alice");
+  EXPECT_EQ(who(*stranger, "Bearer " + given), "(denied)");
+}
+
 TEST_F(AccessTest, LetsTheRightPasswordInAfterTheWrongOne) {
   const auto access = open();
   for (int i = 0; i < 3; ++i) {

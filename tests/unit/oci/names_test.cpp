@@ -49,7 +49,8 @@ TEST(Tag, MayBeNothingElse) {
 
 /// "resource repository last" of a path below /v2.
 std::string parsed(std::string_view raw) {
-  static constexpr std::array names = {"base", "blob", "uploads", "upload", "manifest", "tags", "unknown"};
+  static constexpr std::array names = {"base",   "token",    "catalog", "blob",      "uploads",
+                                       "upload", "manifest", "tags",    "referrers", "unknown"};
   const auto target = http::parse_target(raw).value();
   const std::vector<std::string> below(target.segments.begin() + 1, target.segments.end());
   const auto path = parse_path(below, target.trailing_slash);
@@ -68,6 +69,9 @@ TEST(Path, KnowsEveryEndpoint) {
   EXPECT_EQ(parsed("/v2/a/blobs/uploads/"), "uploads a");
   EXPECT_EQ(parsed("/v2/a/blobs/uploads/0123"), "upload a 0123");
   EXPECT_EQ(parsed("/v2/a/tags/list"), "tags a");
+  EXPECT_EQ(parsed("/v2/a/b/referrers/sha256:0"), "referrers a/b sha256:0");
+  EXPECT_EQ(parsed("/v2/_catalog"), "catalog");
+  EXPECT_EQ(parsed("/v2/token"), "token");
 }
 
 TEST(Path, IsReadFromTheRight) {
@@ -75,6 +79,8 @@ TEST(Path, IsReadFromTheRight) {
   EXPECT_EQ(parsed("/v2/a/blobs/b/manifests/latest"), "manifest a/blobs/b latest");
   EXPECT_EQ(parsed("/v2/manifests/manifests/manifests"), "manifest manifests manifests");
   EXPECT_EQ(parsed("/v2/tags/list/tags/list"), "tags tags/list");
+  EXPECT_EQ(parsed("/v2/token/tags/list"), "tags token");
+  EXPECT_EQ(parsed("/v2/referrers/referrers/referrers"), "referrers referrers referrers");
   EXPECT_EQ(parsed("/v2/blobs/uploads/blobs/uploads/"), "uploads blobs/uploads");
   EXPECT_EQ(parsed("/v2/blobs/uploads/blobs/uploads/0123"), "upload blobs/uploads 0123");
   EXPECT_EQ(parsed("/v2/a/blobs/uploads/b/blobs/sha256:0"), "blob a/blobs/uploads/b sha256:0");
@@ -83,8 +89,8 @@ TEST(Path, IsReadFromTheRight) {
 TEST(Path, KnowsNothingElse) {
   for (const auto* path :
        {"/v2/a", "/v2/a/", "/v2/a/blobs", "/v2/a/blobs/", "/v2/a/manifests", "/v2/a/manifests/", "/v2/a/tags",
-        "/v2/a/tags/lists", "/v2/a/tags/list/", "/v2/a/manifests/latest/", "/v2/a/blobs/sha256:0/", "/v2/_catalog",
-        "/v2/manifests/latest", "/v2/blobs/uploads", "/v2/a/blobs/uploads/0123/"})
+        "/v2/a/tags/lists", "/v2/a/tags/list/", "/v2/a/manifests/latest/", "/v2/a/blobs/sha256:0/", "/v2/_catalog/",
+        "/v2/token/", "/v2/manifests/latest", "/v2/blobs/uploads", "/v2/a/blobs/uploads/0123/"})
     EXPECT_EQ(parsed(path), "unknown") << path;
 }
 

@@ -140,11 +140,11 @@ TEST_F(RegistryTest, AMountNeedsTheSourceAndElseBeginsAnUpload) {
   EXPECT_EQ(mount("mount=" + digest("absent") + "&from=a").status, 202);
   EXPECT_EQ(mount("mount=" + digest("content") + "&from=other").status, 202);
   EXPECT_EQ(mount("mount=" + digest("content") + "&from=../a").status, 202);
-  EXPECT_EQ(mount("mount=" + digest("content")).status, 202);  // nobody is told who else has it
   EXPECT_EQ(mount("mount=junk&from=a").code(), "DIGEST_INVALID");
   EXPECT_EQ(ask("GET", "/v2/b/blobs/" + digest("content")).status, 404);
   EXPECT_EQ(mount("mount=" + digest("content") + "&from=a").status, 201);
   EXPECT_EQ(ask("GET", "/v2/b/blobs/" + digest("content")).body, "content");
+  EXPECT_EQ(ask("POST", "/v2/c/blobs/uploads/?mount=" + digest("content")).status, 201);  // from whoever has it
 }
 
 TEST_F(RegistryTest, BlobsHaveASizeLimitWhereOneIsSet) {
