@@ -43,12 +43,13 @@ Result<StoredBlob> Catalog::find_blob_anywhere(const Digest& digest) {
   return *out;
 }
 
-Result<StoredBlob> Catalog::adopt_blob(const std::string& repository, const Digest& digest) {
+Result<StoredBlob> Catalog::adopt_blob(const std::string& repository, const Digest& digest, const std::string& upload) {
   std::optional<StoredBlob> out;
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
     out = known_blob(session, digest);
     if (!out) return fail(Failure::not_found, "no blob " + digest.text());
     give(session, repository, digest, out->id);
+    end_upload(session, upload);
     return {};
   }));
   return *out;
@@ -73,43 +74,9 @@ Result<StoredBlob> Catalog::commit_blob(const std::string& repository, const std
                                         const blob::Location& location, const std::string& store_id,
                                         const std::string& upload, bool replace) {
   SLIPWAY_INVARIANT(!digests.empty());
-  const auto length = static_cast<std::int64_t>(location.range.length);
-  const auto location_id = static_cast<std::int64_t>(number_of(location.id));
   std::optional<StoredBlob> out;
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
-    out.reset();
-    for (const auto& digest : digests)
-      if (!out) out = known_blob(session, digest);
-    const auto queue = [&](const blob::Location& unwanted) {
-      session.run("INSERT INTO deletion (location, kind, key, queued_at) VALUES ($1, $2, $3, $4)",
-                  {static_cast<std::int64_t>(number_of(unwanted.id)), static_cast<std::int64_t>(unwanted.kind),
-                   unwanted.key, now()});
-    };
-    const bool known = out.has_value();
-    if (known && !replace) {
-      queue(location);
-    } else {
-      if (known) {
-        queue(out->location);
-        session.run("DELETE FROM location WHERE id = $1", {static_cast<std::int64_t>(number_of(out->location.id))});
-        session.around_commit([this] { m_blobs.begin_change_of_all(); }, [this] { m_blobs.end_change(); });
-      }
-      const auto id =
-          known ? out->id
-                : session.number("INSERT INTO blob (size, created_at) VALUES ($1, $2) RETURNING id", {length, now()})
-                      .value();
-      session.run("INSERT INTO location (id, blob, store, kind, key, offset, length, state) VALUES ($1, $2, $3, $4, "
-                  "$5, $6, $7, 1)",
-                  {location_id, id, store_id, static_cast<std::int64_t>(location.kind), location.key,
-                   static_cast<std::int64_t>(location.range.offset), length});
-      out = StoredBlob{.id = id, .size = location.range.length, .location = location};
-      Json names = Json::array();
-      for (const auto& digest : digests) names.push_back(digest.text());
-      journal(session, "blob",
-              Json{{"location", location_id}, {"key", location.key}, {"size", length}, {"digests", names}}.dump());
-    }
-    for (const auto& digest : digests)
-      session.run("UPDATE digest SET blob = $1 WHERE id = $2", {out->id, ensure_digest(session, digest)});
+    out = enter_blob(session, digests, location, store_id, replace);
     give(session, repository, digests.front(), out->id);
     end_upload(session, upload);
     return {};
@@ -124,14 +91,11 @@ Result<> Catalog::remove_blob(const std::string& repository, const Digest& diges
         !blob
             ? 0
             : session.run(
-                  "DELETE FROM membership WHERE blob = $1 AND repository = (SELECT id FROM repository WHERE name = $2)",
+                  "DELETE FROM membership WHERE blob = $1 AND repository = (SELECT id FROM repository WHERE name = $2 "
+                  "AND kind <> 'cas')",  // a cache's go with their entries
                   {blob->id, repository});
     if (removed == 0) return std::unexpected(no_blob(repository, digest));
-    journal(session, "member_removed", Json{{"repository", repository}, {"digest", digest.text()}}.dump());
-    // The same blob may be cached under its other algorithm's digest too.
-    session.run("SELECT algorithm, value FROM digest WHERE blob = $1", {blob->id}, [&](const sql::Row& row) {
-      blob_changes(session, cache_key(repository, Digest(static_cast<Algorithm>(row.integer(0)), row.blob(1)).text()));
-    });
+    forget_membership(session, repository, blob->id);
     return {};
   });
 }

@@ -53,8 +53,8 @@ public:
   Result<std::vector<std::string>> holders(const Digest& digest, std::size_t limit);
   /// One that any has.
   Result<StoredBlob> find_blob_anywhere(const Digest& digest);
-  /// Gives `repository` a blob the store already holds; not_found where it does not.
-  Result<StoredBlob> adopt_blob(const std::string& repository, const Digest& digest);
+  /// Gives `repository` a blob the store already holds, ending `upload` if it is named; not_found where it does not.
+  Result<StoredBlob> adopt_blob(const std::string& repository, const Digest& digest, const std::string& upload);
   /// Gives `to` a blob that `from` has; not_found where it has not.
   Result<StoredBlob> mount_blob(const std::string& to, const std::string& from, const Digest& digest);
   /// Enters durable bytes and gives them to `repository`, ending `upload` if it is named. Where the content is known
@@ -96,6 +96,28 @@ public:
   /// The newest moves first; of one tag, or of all where `tag` is empty.
   Result<std::vector<TagMove>> tag_history(const std::string& repository, const std::string& tag, std::size_t limit);
 
+  // ---- plain HTTP caches (caches.cpp) ----
+  // Repositories of kind 'cas', made by the first entry. conflict where a repository of that name is of another kind.
+  Result<CacheEntry> find_entry(const std::string& cache, const std::string& key);
+  /// Puts a blob that the store holds already under a key; not_found where it does not.
+  Result<StoredBlob> adopt_entry(const std::string& cache, const std::string& key, const Digest& digest);
+  /// Enters durable bytes and puts them under a key; else as commit_blob().
+  Result<StoredBlob> commit_entry(const std::string& cache, const std::string& key, const std::vector<Digest>& digests,
+                                  const blob::Location& location, const std::string& store_id, bool replace);
+  /// not_found unless it is there.
+  Result<> remove_entry(const std::string& cache, const std::string& key);
+  struct Use {
+    std::string cache;
+    std::string key;
+    Timestamp at;
+  };
+  /// When entries were read last; those that are gone are passed over.
+  Result<> record_uses(const std::vector<Use>& uses);
+  /// Takes the least recently used entries, up to `entries_max`, while the cache is larger than `bytes_max`. A blob
+  /// that nothing else names goes with its last entry.
+  Result<Eviction> evict(const std::string& cache, std::uint64_t bytes_max, std::size_t entries_max);
+  Result<CacheUsage> cache_usage(const std::string& cache);
+
   // ---- uploads (uploads.cpp) ----
   /// A new session; the repository is made if it is new. Failure::busy where `open_max` are open already.
   Result<Upload> begin_upload(const std::string& repository, const std::string& who, std::size_t open_max,
@@ -121,7 +143,8 @@ private:
   std::int64_t now() const { return to_micros(m_clock.now()); }
 
   // Steps within a transaction (steps.cpp).
-  std::int64_t ensure_repository(sql::Session& session, const std::string& name);
+  /// Throws StatementFailed with a conflict where the repository is of another kind.
+  std::int64_t ensure_repository(sql::Session& session, const std::string& name, std::string_view kind = "oci");
   static std::int64_t ensure_digest(sql::Session& session, const Digest& digest);
   /// The manifest of those bytes with its edges; `digest` is the row of its name.
   std::int64_t ensure_manifest(sql::Session& session, const NewManifest& manifest, std::int64_t digest);
@@ -133,8 +156,18 @@ private:
   void end_upload(sql::Session& session, const std::string& id);
   void name_changes(sql::Session& session, const std::string& key);
   void blob_changes(sql::Session& session, const std::string& key);
+  /// What else goes with a membership that was just deleted.
+  void forget_membership(sql::Session& session, const std::string& repository, std::int64_t blob);
+  void queue_deletion(sql::Session& session, const blob::Location& unwanted);
+  StoredBlob enter_blob(sql::Session& session, const std::vector<Digest>& digests, const blob::Location& location,
+                        const std::string& store_id, bool replace);
+  void put_entry(sql::Session& session, const std::string& cache, const std::string& key, const Digest& digest,
+                 const StoredBlob& blob);
+  void take_entry(sql::Session& session, const std::string& cache, std::int64_t repository, const std::string& key);
+  std::vector<blob::Location> free_blob(sql::Session& session, std::int64_t blob);
   std::optional<StoredBlob> known_blob(sql::Session& session, const Digest& digest);
-  void give(sql::Session& session, const std::string& repository, const Digest& digest, std::int64_t blob);
+  void give(sql::Session& session, const std::string& repository, const Digest& digest, std::int64_t blob,
+            std::string_view kind = "oci");
 
   sql::Database& m_database;
   const Clock& m_clock;

@@ -105,6 +105,24 @@ struct RepositoryRecord {
   std::uint64_t blob_bytes = 0;  ///< of its blobs, each once; shared ones included
 };
 
+/// What a plain HTTP cache has under a key.
+struct CacheEntry {
+  Digest digest;
+  StoredBlob blob;
+};
+
+struct CacheUsage {
+  std::uint64_t entries = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// One round of making room in a cache.
+struct Eviction {
+  std::size_t entries = 0;
+  std::vector<blob::Location> unwanted;  ///< in the deletion queue
+  bool more = false;                     ///< still too large
+};
+
 /// What names are left for; see Catalog::unreachable().
 struct Unreachable {
   std::uint64_t blobs = 0;

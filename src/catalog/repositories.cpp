@@ -66,6 +66,8 @@ Result<std::vector<Upload>> Catalog::remove_repository(const std::string& reposi
     session.run("DELETE FROM tag WHERE repository = $1", {*id});
     session.run("DELETE FROM repository_manifest WHERE repository = $1", {*id});
     session.run("DELETE FROM membership WHERE repository = $1", {*id});
+    session.run("DELETE FROM cache_entry WHERE repository = $1", {*id});
+    session.run("DELETE FROM cache_usage WHERE repository = $1", {*id});
     session.run("DELETE FROM upload WHERE repository = $1", {*id});
     session.run("DELETE FROM repository WHERE id = $1", {*id});
     journal(session, "repository_removed", Json{{"name", repository}, {"who", who}}.dump());

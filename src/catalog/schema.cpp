@@ -17,7 +17,7 @@ CREATE TABLE setting (
 CREATE TABLE repository (
   id          INTEGER PRIMARY KEY,
   name        TEXT NOT NULL UNIQUE,
-  kind        TEXT NOT NULL,           -- 'oci'; later 'cache', 'tree', 'opam', 'haiku'
+  kind        TEXT NOT NULL,           -- 'oci', 'cas'; later 'cache', 'tree', 'opam', 'haiku'
   created_at  INTEGER NOT NULL
 ) STRICT;
 
@@ -170,7 +170,28 @@ DROP INDEX manifest_subject;
 ALTER TABLE upload ADD COLUMN algorithm INTEGER NOT NULL DEFAULT 1;
 )sql";
 
-constexpr std::array<Migration, 2> all = {{{1, 1, first}, {2, 2, referrers}}};
+// A plain HTTP cache is a repository of kind 'cas' whose blobs are known by keys of the clients' choosing.
+constexpr const char* cache_entries = R"sql(
+CREATE TABLE cache_entry (
+  repository  INTEGER NOT NULL REFERENCES repository(id),
+  key         TEXT NOT NULL,
+  blob        INTEGER NOT NULL REFERENCES blob(id),
+  digest      INTEGER NOT NULL REFERENCES digest(id),
+  used_at     INTEGER NOT NULL,        -- the least recently used go first; told in batches
+  PRIMARY KEY (repository, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX cache_entry_used ON cache_entry(repository, used_at);
+CREATE INDEX cache_entry_blob ON cache_entry(blob, repository);
+
+-- Of all entries of a cache together, kept by the writes that change it: counting anew would cost as much as it holds.
+CREATE TABLE cache_usage (
+  repository  INTEGER PRIMARY KEY REFERENCES repository(id),
+  entries     INTEGER NOT NULL,
+  bytes       INTEGER NOT NULL         -- each entry's, even where entries share a blob
+) STRICT;
+)sql";
+
+constexpr std::array<Migration, 3> all = {{{1, 1, first}, {2, 2, referrers}, {3, 2, cache_entries}}};
 
 }  // namespace
 

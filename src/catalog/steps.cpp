@@ -20,11 +20,19 @@ StoredBlob blob_of(const sql::Row& row) {
                        .range = {static_cast<std::uint64_t>(row.integer(5)), length}}};
 }
 
-std::int64_t Catalog::ensure_repository(sql::Session& session, const std::string& name) {
-  if (const auto id = session.number("SELECT id FROM repository WHERE name = $1", {name})) return *id;
-  const auto id = session.number("INSERT INTO repository (name, kind, created_at) VALUES ($1, 'oci', $2) RETURNING id",
-                                 {name, now()});
-  journal(session, "repository", Json{{"name", name}, {"kind", "oci"}}.dump());
+std::int64_t Catalog::ensure_repository(sql::Session& session, const std::string& name, std::string_view kind) {
+  std::optional<std::int64_t> id;
+  session.run("SELECT id, kind FROM repository WHERE name = $1", {name}, [&](const sql::Row& row) {
+    id = row.integer(0);
+    if (row.text(1) != kind)
+      throw sql::StatementFailed({Failure::conflict, "repository '" + name + "' is of kind '" +
+                                                         std::string(row.text(1)) + "', not '" + std::string(kind) +
+                                                         "': use another name"});
+  });
+  if (id) return *id;
+  id = session.number("INSERT INTO repository (name, kind, created_at) VALUES ($1, $2, $3) RETURNING id",
+                      {name, kind, now()});
+  journal(session, "repository", Json{{"name", name}, {"kind", kind}}.dump());
   return id.value();
 }
 
@@ -65,6 +73,16 @@ void Catalog::blob_changes(sql::Session& session, const std::string& key) {
   session.around_commit([this, key] { m_blobs.begin_change(key); }, [this] { m_blobs.end_change(); });
 }
 
+void Catalog::forget_membership(sql::Session& session, const std::string& repository, std::int64_t blob) {
+  // The same blob may be cached under its other algorithm's digest too.
+  std::string any;
+  session.run("SELECT algorithm, value FROM digest WHERE blob = $1", {blob}, [&](const sql::Row& row) {
+    any = Digest(static_cast<Algorithm>(row.integer(0)), row.blob(1)).text();
+    blob_changes(session, cache_key(repository, any));
+  });
+  journal(session, "member_removed", Json{{"repository", repository}, {"digest", any}}.dump());
+}
+
 std::optional<StoredBlob> Catalog::known_blob(sql::Session& session, const Digest& digest) {
   std::optional<StoredBlob> out;
   session.run(
@@ -75,10 +93,52 @@ std::optional<StoredBlob> Catalog::known_blob(sql::Session& session, const Diges
   return out;
 }
 
-void Catalog::give(sql::Session& session, const std::string& repository, const Digest& digest, std::int64_t blob) {
+void Catalog::queue_deletion(sql::Session& session, const blob::Location& unwanted) {
+  session.run("INSERT INTO deletion (location, kind, key, queued_at) VALUES ($1, $2, $3, $4)",
+              {static_cast<std::int64_t>(number_of(unwanted.id)), static_cast<std::int64_t>(unwanted.kind),
+               unwanted.key, now()});
+}
+
+StoredBlob Catalog::enter_blob(sql::Session& session, const std::vector<Digest>& digests,
+                               const blob::Location& location, const std::string& store_id, bool replace) {
+  std::optional<StoredBlob> out;
+  for (const auto& digest : digests)
+    if (!out) out = known_blob(session, digest);
+  const bool known = out.has_value();
+  if (known && !replace) {
+    queue_deletion(session, location);
+  } else {
+    if (known) {
+      queue_deletion(session, out->location);
+      session.run("DELETE FROM location WHERE id = $1", {static_cast<std::int64_t>(number_of(out->location.id))});
+      session.around_commit([this] { m_blobs.begin_change_of_all(); }, [this] { m_blobs.end_change(); });
+    }
+    const auto length = static_cast<std::int64_t>(location.range.length);
+    const auto location_id = static_cast<std::int64_t>(number_of(location.id));
+    const auto id =
+        known ? out->id
+              : session.number("INSERT INTO blob (size, created_at) VALUES ($1, $2) RETURNING id", {length, now()})
+                    .value();
+    session.run("INSERT INTO location (id, blob, store, kind, key, offset, length, state) VALUES ($1, $2, $3, $4, "
+                "$5, $6, $7, 1)",
+                {location_id, id, store_id, static_cast<std::int64_t>(location.kind), location.key,
+                 static_cast<std::int64_t>(location.range.offset), length});
+    out = StoredBlob{.id = id, .size = location.range.length, .location = location};
+    Json names = Json::array();
+    for (const auto& digest : digests) names.push_back(digest.text());
+    journal(session, "blob",
+            Json{{"location", location_id}, {"key", location.key}, {"size", length}, {"digests", names}}.dump());
+  }
+  for (const auto& digest : digests)
+    session.run("UPDATE digest SET blob = $1 WHERE id = $2", {out->id, ensure_digest(session, digest)});
+  return *out;
+}
+
+void Catalog::give(sql::Session& session, const std::string& repository, const Digest& digest, std::int64_t blob,
+                   std::string_view kind) {
   const auto added =
       session.run("INSERT INTO membership (repository, blob, since) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-                  {ensure_repository(session, repository), blob, now()});
+                  {ensure_repository(session, repository, kind), blob, now()});
   if (added > 0) journal(session, "member", Json{{"repository", repository}, {"digest", digest.text()}}.dump());
 }
 

@@ -3,6 +3,7 @@
 // config show` prints every key with its value and where that came from.
 
 #include "base/result.hpp"
+#include "cas/options.hpp"
 #include "http/limits.hpp"
 
 #include <filesystem>
@@ -28,6 +29,7 @@ struct Config {
   std::chrono::milliseconds upload_expiry = std::chrono::hours(24);
   bool sparse_indexes = false;
   std::string url;
+  cas::CacheOptions cache;
   std::string challenge = "bearer";
   std::chrono::milliseconds token_lifetime = std::chrono::minutes(5);
   std::filesystem::path htpasswd;

@@ -2,6 +2,7 @@
 #include "base/log.hpp"
 #include "base/random.hpp"
 #include "base/version.hpp"
+#include "cas/cas.hpp"
 #include "cli/commands.hpp"
 #include "cli/data_directory.hpp"
 #include "http/server.hpp"
@@ -152,6 +153,8 @@ Result<> serve(const Config& config) {
                            .started_at = clock.now()};
   http::Router router;
   router.add("/v2", [&](http::Request& request) { return registry.handle(request); });
+  cas::Caches caches(catalog, store, directory->store_id(), *access, clock, metrics, config.cache);
+  router.add("/cas", [&](http::Request& request) { return caches.handle(request); });
   const auto collector = admin::add_routes(router, instance, *access, metrics);
 
   lifecycle::Janitor janitor(catalog, store, clock,

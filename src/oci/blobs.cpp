@@ -74,29 +74,17 @@ Response Registry::delete_blob(Call& call, const Digest& digest) {
   return Response::empty(202);
 }
 
-bool Registry::is_whole(const catalog::StoredBlob& blob) {
-  return m_store.open(blob.location, {0, blob.size}).has_value();
-}
-
 Result<> Registry::keep(blob::Intake& intake, const std::string& repository, const Digest& digest,
                         const std::string& upload) {
-  const auto known = m_catalog.find_blob_anywhere(digest);
-  const bool lost = known && !is_whole(*known);
-  if (known && !lost) {
-    TRY(m_catalog.adopt_blob(repository, digest));
-    if (!upload.empty()) TRY(m_catalog.remove_upload(upload));
-    if (auto removed = intake.abandon(); !removed)
-      log::warn("a finished upload's bytes stay behind", {{"error", removed.error().message}});
-    return {};
-  }
-  if (lost) log::warn("a lost blob is healed by this push", {{"digest", digest.text()}});
-  const auto digests = intake.digests();
-  TRY_ASSIGN(const auto location, intake.finish());
-  TRY_ASSIGN(const auto kept, m_catalog.commit_blob(repository, digests, location, m_store_id, upload, lost));
-  if (kept.location.id == location.id) return {};
-  // Another push of the same content was faster: ours is in the deletion queue already.
-  TRY(m_store.remove(location));
-  return m_catalog.forget_deletion(location.id);
+  return catalog::keep(m_catalog, m_store, intake, digest,
+                       {.adopt = [&]() -> Result<> {
+                          TRY(m_catalog.adopt_blob(repository, digest, upload));
+                          return {};
+                        },
+                        .commit =
+                            [&](const std::vector<Digest>& digests, const blob::Location& location, bool lost) {
+                              return m_catalog.commit_blob(repository, digests, location, m_store_id, upload, lost);
+                            }});
 }
 
 }  // namespace slipway::oci

@@ -3,8 +3,7 @@
 // function, in blobs.cpp, uploads.cpp, manifests.cpp, listings.cpp and tokens.cpp.
 
 #include "access/access.hpp"
-#include "blob/intake.hpp"
-#include "catalog/catalog.hpp"
+#include "catalog/keep.hpp"
 #include "http/message.hpp"
 #include "oci/active_uploads.hpp"
 #include "oci/errors.hpp"
@@ -45,9 +44,10 @@ private:
 
   /// A challenge to log in; `details` are further parameters of a Bearer challenge (RFC 6750 §3).
   http::Response unauthorized(const http::Request& request, std::string_view message, std::string_view details);
-  /// The refusal, unless `who` may.
+  /// The refusal, unless `who` may. `source`: a repository that it would like to pull from as well; a challenge asks
+  /// for both, since clients ask for a token once.
   std::optional<http::Response> check(const http::Request& request, const access::Principal& who, access::Action action,
-                                      const std::string& name);
+                                      const std::string& name, const std::string& source = {});
   http::Answer dispatch(Call& call);
 
   http::Answer handle_base(Call& call);
@@ -80,8 +80,6 @@ private:
 
   /// Enters an intake's bytes as a blob under `digest`, or finds it there already. `upload` may be empty.
   Result<> keep(blob::Intake& intake, const std::string& repository, const Digest& digest, const std::string& upload);
-  /// True if the bytes the catalog speaks of are really there.
-  bool is_whole(const catalog::StoredBlob& blob);
 
   catalog::Catalog& m_catalog;
   blob::BlobStore& m_store;

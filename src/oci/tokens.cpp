@@ -25,13 +25,13 @@ std::string base_url(const http::Request& request, const std::string& configured
   return plain ? (request.secure ? "https://" : "http://") + request.host : std::string();
 }
 
-/// Every scope asked for; one parameter may hold several, divided by spaces.
+/// Every scope asked for; one parameter may hold several, divided by spaces, which some clients write as '+'.
 std::vector<access::Grant> wanted_grants(const http::Request& request) {
   std::vector<access::Grant> out;
   for (const auto& scopes : request.target.parameters("scope")) {
     std::string_view rest = scopes;
     while (!rest.empty() && out.size() < scopes_max) {
-      const auto scope = rest.substr(0, rest.find(' '));
+      const auto scope = rest.substr(0, rest.find_first_of(" +"));
       rest.remove_prefix(std::min(rest.size(), scope.size() + 1));
       auto grant = access::parse_scope(scope);
       if (grant && (grant->name.empty() || is_repository_name(grant->name))) out.push_back(std::move(*grant));
@@ -54,13 +54,18 @@ Response Registry::unauthorized(const http::Request& request, std::string_view m
 }
 
 std::optional<Response> Registry::check(const http::Request& request, const access::Principal& who, Action action,
-                                        const std::string& name) {
+                                        const std::string& name, const std::string& source) {
   if (action != Action::pull && m_catalog.is_read_only())
     return failure_response({Failure::read_only, {}}, Code::unsupported, request);
-  if (m_access.may(who, action, name)) return std::nullopt;
+  // A better token may help with the source, but a mount that still may not read it is only an upload.
+  const bool source_needs_token = !source.empty() && who.grants && !m_access.may(who, Action::pull, source) &&
+                                  m_access.is_entitled(who, Action::pull, source);
+  const bool may = m_access.may(who, action, name);
+  if (may && !source_needs_token) return std::nullopt;
   const auto wish =
       std::string(access::name_of(action)) + " " + (name.empty() ? "from this registry" : "'" + name + "'");
-  const auto scope = "scope=\"" + access::scope_of(action, name) + "\"";
+  const auto scope = "scope=\"" + access::scope_of(action, name) +
+                     (source.empty() ? "" : " " + access::scope_of(Action::pull, source)) + "\"";
   if (who.grants && m_access.is_entitled(who, action, name))
     return unauthorized(request, "the token is not good to " + wish + ": ask for one that is",
                         scope + ",error=\"insufficient_scope\"");

@@ -197,7 +197,9 @@ http::Answer Registry::handle_uploads(Call& call) {
   auto& request = call.request;
   request.route = "upload.begin";
   if (request.method != Method::post) return http::method_not_allowed("POST");
-  if (auto refusal = check(request, call.who, Action::push, call.path.repository)) return std::move(*refusal);
+  auto source = request.target.parameter("mount") ? request.target.parameter("from").value_or("") : std::string();
+  if (!is_repository_name(source)) source.clear();
+  if (auto refusal = check(request, call.who, Action::push, call.path.repository, source)) return std::move(*refusal);
   if (request.target.parameter("mount")) {
     if (auto mounted = try_mount(call)) return std::move(*mounted);
   } else if (const auto digest = request.target.parameter("digest")) {
@@ -225,7 +227,8 @@ std::optional<std::string> Registry::mount_source(Call& call, const Digest& dige
   for (auto& name : candidates) {
     // What the caller may not read looks as if it were not there: a mount must not tell who has what.
     if (!is_repository_name(name) || !m_access.may(call.who, Action::pull, name)) continue;
-    if (const auto source = m_catalog.find_blob(name, digest); source && is_whole(*source)) return std::move(name);
+    if (const auto source = m_catalog.find_blob(name, digest); source && catalog::is_whole(m_store, *source))
+      return std::move(name);
   }
   return std::nullopt;
 }

@@ -142,14 +142,14 @@ TEST_P(CatalogBlobs, AreMountedFromARepositoryThatHasThem) {
 TEST_P(CatalogBlobs, AreAdoptedFromAnywhere) {
   const auto digest = add_blob("a", "x");
   EXPECT_EQ(blob_at("b", digest), "(not_found)");
-  ASSERT_TRUE(m_catalog->adopt_blob("b", digest));
+  ASSERT_TRUE(m_catalog->adopt_blob("b", digest, ""));
   EXPECT_EQ(blob_at("b", digest), blob_at("a", digest));
-  EXPECT_EQ(m_catalog->adopt_blob("b", digest_of({})).error().failure, Failure::not_found);
+  EXPECT_EQ(m_catalog->adopt_blob("b", digest_of({}), "").error().failure, Failure::not_found);
 }
 
 TEST_P(CatalogBlobs, AreTakenFromOneRepositoryAlone) {
   const auto digest = add_blob("a", "x");
-  ASSERT_TRUE(m_catalog->adopt_blob("b", digest));
+  ASSERT_TRUE(m_catalog->adopt_blob("b", digest, ""));
   EXPECT_NE(blob_at("a", digest), "(not_found)");
   ASSERT_TRUE(m_catalog->remove_blob("a", digest));
   EXPECT_EQ(blob_at("a", digest), "(not_found)");
@@ -157,7 +157,7 @@ TEST_P(CatalogBlobs, AreTakenFromOneRepositoryAlone) {
   EXPECT_EQ(m_catalog->remove_blob("a", digest).error().failure, Failure::not_found);
   EXPECT_EQ(m_catalog->remove_blob("absent", digest).error().failure, Failure::not_found);
   EXPECT_EQ(m_catalog->remove_blob("a", digest_of({})).error().failure, Failure::not_found);
-  ASSERT_TRUE(m_catalog->adopt_blob("a", digest));
+  ASSERT_TRUE(m_catalog->adopt_blob("a", digest, ""));
   EXPECT_NE(blob_at("a", digest), "(not_found)");
 }
 

@@ -101,10 +101,18 @@ class TokensTest(TokensCase):
         server = self.serve_users()
         blob = b"mounted"
         digest = server.push_blob("from", blob, [self.user])
+        scopes = "repository:to:pull,push repository:from:pull"
         half = self.token(server, "repository:to:pull,push", headers=[self.user])
-        for source in ("&from=from", ""):
-            answer = server.request("POST", f"/v2/to/blobs/uploads/?mount={digest}{source}", [half], b"")
-            self.assertStatus(answer, 202)
+        mount = f"/v2/to/blobs/uploads/?mount={digest}"
+        self.assertStatus(server.request("POST", mount, [half], b""), 202)
+        for headers in ([half], []):  # clients follow one challenge only: it must ask for all at once
+            asked = self.challenge(server.request("POST", f"{mount}&from=from", headers, b""))
+            self.assertEqual(asked["scope"], scopes)
+        for space in ("%20", "+"):  # Go's url.Values writes a plus
+            target = "/v2/token?scope=" + quote(scopes, "").replace("%20", space)
+            given = self.assertStatus(server.request("GET", target, [self.user]), 200).json()
+            answer = server.request("POST", f"{mount}&from=from", [bearer(given["token"])], b"")
+            self.assertStatus(answer, 201)
         whole = self.token(server, "repository:to:pull,push", "repository:from:pull", headers=[self.user])
         for source in ("&from=from", ""):
             answer = server.request("POST", f"/v2/to/blobs/uploads/?mount={digest}{source}", [whole], b"")

@@ -1,0 +1,34 @@
+#include "catalog/keep.hpp"
+
+#include "base/log.hpp"
+
+namespace slipway::catalog {
+
+bool is_whole(blob::BlobStore& store, const StoredBlob& blob) {
+  return store.open(blob.location, {0, blob.size}).has_value();
+}
+
+Result<> keep(Catalog& catalog, blob::BlobStore& store, blob::Intake& intake, const Digest& digest,
+              const Entering& entering) {
+  const auto known = catalog.find_blob_anywhere(digest);
+  const bool lost = known && !is_whole(store, *known);
+  if (known && !lost) {
+    const auto adopted = entering.adopt();
+    if (adopted) {
+      if (auto removed = intake.abandon(); !removed)
+        log::warn("a finished upload's bytes stay behind", {{"error", removed.error().message}});
+      return {};
+    }
+    if (adopted.error().failure != Failure::not_found) return adopted;  // gone since: ours are needed after all
+  }
+  if (lost) log::warn("a lost blob is healed by this push", {{"digest", digest.text()}});
+  const auto digests = intake.digests();
+  TRY_ASSIGN(const auto location, intake.finish());
+  TRY_ASSIGN(const auto kept, entering.commit(digests, location, lost));
+  if (kept.location.id == location.id) return {};
+  // Another push of the same content was faster: ours is in the deletion queue already.
+  TRY(store.remove(location));
+  return catalog.forget_deletion(location.id);
+}
+
+}  // namespace slipway::catalog

@@ -1,0 +1,26 @@
+#pragma once
+// How bytes that arrived become a blob: found to be there already, or finished in the store and then entered in the
+// catalog. The order is what makes an acknowledged blob durable and a broken one invisible.
+
+#include "blob/intake.hpp"
+#include "catalog/catalog.hpp"
+
+namespace slipway::catalog {
+
+/// True if the bytes the catalog speaks of are really there.
+bool is_whole(blob::BlobStore& store, const StoredBlob& blob);
+
+/// Where a blob is entered: in a repository, under a key.
+struct Entering {
+  /// The store holds it already; not_found where it does so no longer.
+  std::function<Result<>()> adopt;
+  /// Its bytes are durable at the location; `lost`: those that the catalog knew are not.
+  std::function<Result<StoredBlob>(const std::vector<Digest>& digests, const blob::Location& location, bool lost)>
+      commit;
+};
+
+/// Enters all bytes of an intake, whose digest is `digest`.
+Result<> keep(Catalog& catalog, blob::BlobStore& store, blob::Intake& intake, const Digest& digest,
+              const Entering& entering);
+
+}  // namespace slipway::catalog
