@@ -12,7 +12,8 @@ readonly USER_NAME=tester USER_PASSWORD='open:sesame 7'
 
 # What the clients print when a registry does not let them in, and when they do not trust its certificate.
 # shellcheck disable=SC2034 # used by the scripts that source this file
-readonly DENIED='unauthorized|no basic auth credentials|authentication required|invalid username/password'
+readonly DENIED='unauthorized|no basic auth credentials|basic credential not found|authentication required|'\
+'invalid username/password'
 # shellcheck disable=SC2034
 readonly UNTRUSTED='x509: .*unknown authority'
 
