@@ -40,24 +40,31 @@ old_suite() { # old_suite FOLDER
     "$old"
 }
 
-# What a server asks a stranger for; a run as a user that nobody asked who they are would prove nothing.
-challenge() { curl --silent --output /dev/null --write-out '%header{www-authenticate}' "$server_url/v2/"; }
+# How a server asks a stranger who they are: empty, Basic or Bearer.
+challenge() {
+  local asked
+  asked=$(curl --silent --output /dev/null --write-out '%header{www-authenticate}' "$server_url/v2/")
+  echo "${asked%% *}"
+}
 
 run() { # run NAME anybody|user COMMAND...
-  local name=$1 who=$2 folder=$results/$1-$2 flags=(--listen 127.0.0.1:0) asked
+  local name=$1 who=$2 folder=$results/$1-$2 flags=(--listen 127.0.0.1:0) expected='' asked
   shift 2
   mkdir -p "$folder"
-  [ "$who" = anybody ] || flags+=(--htpasswd "$results/htpasswd")
-  start_server "$folder/data" "$folder/server.log" "${flags[@]}"
-  asked=$(challenge)
   if [ "$who" = user ]; then
-    [ -n "$asked" ] || { echo "$name, $who: the server let a stranger in" >&2; status=1; }
+    flags+=(--htpasswd "$results/htpasswd") expected=Bearer
     export OCI_USERNAME=$user OCI_PASSWORD=$password
   else
     unset OCI_USERNAME OCI_PASSWORD
   fi
+  start_server "$folder/data" "$folder/server.log" "${flags[@]}"
+  asked=$(challenge)
+  if [ "$asked" != "$expected" ]; then
+    echo "$name, $who: the server asked strangers for '$asked', not for '$expected'" >&2
+    status=1 # the run would not show what it says
+  fi
   "$@" >"$folder/output" 2>&1 || true # the report tells, case by case
-  python3 scripts/conformance_report.py "$name, $who${asked:+ (${asked%% *})}" "$folder/junit.xml" || status=1
+  python3 scripts/conformance_report.py "$name, $who${asked:+ ($asked)}" "$folder/junit.xml" || status=1
   stop_server
 }
 
