@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs the OCI distribution conformance suites against fresh servers: the current suite with the settings of the released
-# and of the coming specification, and the one it replaced, which registries still quote; each as anybody and as a user.
+# Runs the OCI distribution conformance suites against fresh servers: the current suite with the settings of the
+# released and of the coming specification, and the one it replaced, which registries still quote; each as anybody and
+# as a user.
 # usage: scripts/conformance.sh      (SLIPWAY_BIN names the program; else the release build is taken)
 #
 # A line for each run, and one for each case that failed or was skipped. Exit status: 0 if every case passed but those

@@ -2,10 +2,10 @@
 # Prints the path of a program that Debian does not have and the tests want: clients and suites written in Go.
 # usage: scripts/tools.sh NAME       (crane, oras, regctl, conformance, conformance-1.1.1)
 #
-# Each is pinned, built once and kept below $SLIPWAY_TOOLS (~/.cache/slipway/tools), outside the project, so that a fresh
-# clone finds it. What already lies there is used as it is, which is how a machine without Go, or without a way to the
-# module, gets one. Exit status: 0 and the path; 77 if the program cannot be had here, with the reason on standard error;
-# 2 for a name that is not known.
+# Each is pinned, built once and kept below $SLIPWAY_TOOLS (~/.cache/slipway/tools), outside the project, so that a
+# fresh clone finds it. What already lies there is used as it is, which is how a machine without Go, or without a way to
+# the module, gets one. Exit status: 0 and the path; 77 if the program cannot be had here, with the reason on standard
+# error; 2 for a name that is not known.
 set -euo pipefail
 shopt -s inherit_errexit
 
@@ -20,7 +20,7 @@ case $name in
     program=conformance version=967efdc079b9
     module=github.com/opencontainers/distribution-spec/conformance package=.
     ;;
-  # The suite as it was until 2025, a Go test and no program: `go test -c` in the folder conformance/ of distribution-spec.
+  # The suite that this one replaced, a Go test and no program: `go test -c` in conformance/ of distribution-spec.
   conformance-1.1.1) program=conformance version=1.1.1 ;;
   *)
     printf 'tools.sh: there is no tool "%s"\n' "$name" >&2
@@ -56,8 +56,10 @@ build() { # build FILE
   fi
   source=$(field Dir <<<"$answer")
   # Whatever the caller set for projects of their own must not change what is built; the lock is not go's to keep.
-  if ! (cd "$source" && GOFLAGS='' GOWORK=off CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$1" "$package" 9>&- >&2)
-  then
+  if ! (
+    cd "$source"
+    GOFLAGS='' GOWORK=off CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$1" "$package" 9>&- >&2
+  ); then
     not_to_be_had "go could not build $module@$version"
   fi
 }

@@ -5,7 +5,8 @@
 # shellcheck source=tests/support/clients.sh
 source "${BASH_SOURCE[0]%/*}/../support/clients.sh"
 
-readonly DATA=application/vnd.example.data SBOM=application/vnd.example.sbom.v1+json SIGNATURE=application/vnd.example.signature
+readonly DATA=application/vnd.example.data
+readonly SBOM=application/vnd.example.sbom.v1+json SIGNATURE=application/vnd.example.signature
 
 # oras COMMAND...: unlike the others it has to be told that there is no TLS.
 oras() {
@@ -157,7 +158,8 @@ copy_reaches_another_registry() {
   [ "$PROTECTED" = no ] ||
     oras login --username "$USER_NAME" --password-stdin "$OTHER_REGISTRY" <<<"$USER_PASSWORD" >/dev/null
   oras cp --recursive "$REGISTRY/team/subject:1" "$there:1" >/dev/null
-  same "digest of the copy" "$(layout_digest "$SCRATCH/layout" amd64)" "$(REGISTRY=$OTHER_REGISTRY stored far/subject 1)"
+  same "digest of the copy" "$(layout_digest "$SCRATCH/layout" amd64)" \
+    "$(REGISTRY=$OTHER_REGISTRY stored far/subject 1)"
   same "referrers of the copy" "$(referrers "$REGISTRY/team/subject:1")" "$(referrers "$there:1")"
   for digest in $(referrers "$there:1"); do
     same "bytes of a referrer" "$digest" "$(REGISTRY=$OTHER_REGISTRY stored far/subject "$digest")"

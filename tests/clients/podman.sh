@@ -82,7 +82,7 @@ image_makes_the_round_trip() {
   same "configuration and layers after a pull by digest" "$sent" "$(describe "$repository@$digest" fresh)"
 }
 
-# podman 4.3 takes no flags about TLS here, and looks for credentials in the one place where others are not told to look.
+# podman 4.3 takes no flags about TLS here, and looks for credentials in one place whatever it is told.
 inspect_list() {
   local insecure=true settings=$SCRATCH/registries.conf
   [ "$SCHEME" = http ] || insecure=false

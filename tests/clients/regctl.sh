@@ -9,9 +9,16 @@ readonly SBOM=application/vnd.example.sbom.v1+json SCAN=application/vnd.example.
 readonly CHUNK=65536
 
 # digests_listed REFERENCE [flags]: the referrers that regctl finds, sorted.
-digests_listed() { regctl artifact list "$@" --format '{{range .Descriptors}}{{println .Digest}}{{end}}' | sort | xargs; }
+digests_listed() {
+  regctl artifact list "$@" --format '{{range .Descriptors}}{{println .Digest}}{{end}}' | sort | xargs
+}
 
 copy() { regctl image copy "$@" >/dev/null; } # what it prints is where the copy lies
+
+# refer IMAGE TYPE [flags]: puts an artifact that has the image as its subject and prints the artifact's digest.
+refer() {
+  regctl artifact put --subject "$1" --artifact-type "$2" --format '{{.Manifest.GetDescriptor.Digest}}' "${@:3}"
+}
 
 sorted() { printf '%s\n' "$@" | sort | xargs; }
 
@@ -65,7 +72,8 @@ index_makes_the_round_trip() {
   copy "ocidir://$SCRATCH/layout:multi" "$REGISTRY/team/app:1.0"
   same "digest by curl" "$digest" "$(stored team/app 1.0)"
   same "digest by regctl" "$digest" "$(regctl image digest "$REGISTRY/team/app:1.0")"
-  regctl manifest get --format raw-body "$REGISTRY/team/app:1.0" | cmp - "$SCRATCH/layout/blobs/sha256/${digest#sha256:}"
+  regctl manifest get --format raw-body "$REGISTRY/team/app:1.0" |
+    cmp - "$SCRATCH/layout/blobs/sha256/${digest#sha256:}"
   copy "$REGISTRY/team/app:1.0" "ocidir://$back:multi"
   diff -r "$SCRATCH/layout/blobs" "$back/blobs" || fail "the blobs that came back differ from those sent"
 }
@@ -96,7 +104,8 @@ blob_has_a_sha512_digest() {
   [[ $sum = sha512:* ]] || fail "the image's digest is $sum"
   same "digest of the manifest's bytes" "${sum#sha512:}" \
     "$(regctl manifest get --format raw-body "$REGISTRY/team/app:sha512" | sha512sum | cut -d' ' -f1)"
-  same "same manifest by its digest" "$(get_manifest team/app sha512 | digest)" "$(get_manifest team/app "$sum" | digest)"
+  same "same manifest by its digest" "$(get_manifest team/app sha512 | digest)" \
+    "$(get_manifest team/app "$sum" | digest)"
 }
 
 image_is_copied() {
@@ -123,12 +132,9 @@ artifacts_refer_to_an_image() {
   subject=$(regctl image digest "$image")
   same "referrers of an image that has none" "" "$(digests_listed "$image")"
   echo '{"packages": []}' >"$SCRATCH/sbom.json"
-  sbom=$(regctl artifact put --artifact-type "$SBOM" --subject "$image" --by-digest --format '{{.Manifest.GetDescriptor.Digest}}' \
-    --file "$SCRATCH/sbom.json" --file-media-type "$SBOM" "$REGISTRY/team/subject")
-  scan=$(echo clean | regctl artifact put --artifact-type "$SCAN" --subject "$image" --annotation org.example.scanner=new \
-    --format '{{.Manifest.GetDescriptor.Digest}}')
-  old=$(echo dirty | regctl artifact put --artifact-type "$SCAN" --subject "$image" --annotation org.example.scanner=old \
-    --format '{{.Manifest.GetDescriptor.Digest}}')
+  sbom=$(refer "$image" "$SBOM" --file "$SCRATCH/sbom.json" --file-media-type "$SBOM")
+  scan=$(echo clean | refer "$image" "$SCAN" --annotation org.example.scanner=new)
+  old=$(echo dirty | refer "$image" "$SCAN" --annotation org.example.scanner=old)
   same "all referrers" "$(sorted "$sbom" "$scan" "$old")" "$(digests_listed "$image")"
   same "scans" "$(sorted "$scan" "$old")" "$(digests_listed "$image" --filter-artifact-type "$SCAN")"
   same "new scans" "$scan" "$(digests_listed "$image" --filter-annotation org.example.scanner=new)"

@@ -53,7 +53,8 @@ push_image() {
 sign() {
   local payload=$SCRATCH/$2.payload
   jq -cn --arg digest "$1" --arg name "$REGISTRY/$REPOSITORY" '{critical: {
-    identity: {"docker-reference": $name}, image: {"docker-manifest-digest": $digest}, type: "cosign container image signature"
+    identity: {"docker-reference": $name}, image: {"docker-manifest-digest": $digest},
+    type: "cosign container image signature"
   }, optional: null}' >"$payload"
   push_blob "$payload" >/dev/null
   descriptor "$PAYLOAD" "$payload" | jq -c --arg key "$ANNOTATION" \
@@ -124,7 +125,8 @@ signature_is_found_as_a_referrer() {
       artifactType: $artifact, annotations: {"org.opencontainers.image.created": "2001-02-03T04:05:06Z"}
     }]' | jq -S .)" "$(jq -S . <<<"$found")"
   verify "$image" "$(jq -r '.[0].digest' <<<"$found")"
-  same "signatures of another type" 0 "$(referrers "$image" artifactType=application/vnd.example.none | jq '.manifests | length')"
+  same "signatures of another type" 0 \
+    "$(referrers "$image" artifactType=application/vnd.example.none | jq '.manifests | length')"
 }
 
 both_are_listed() {

@@ -196,6 +196,7 @@ start_other_server() {
   local registry=$REGISTRY log=$SERVER_LOG pid
   OTHER_PID=$SERVER_PID # whichever of the two is being started, leaving ends both
   start_server "$SCHEME" "$PROTECTED"
+  # shellcheck disable=SC2034 # used by the scripts that source this file
   pid=$OTHER_PID OTHER_PID=$SERVER_PID OTHER_REGISTRY=$REGISTRY
   SERVER_PID=$pid SERVER_LOG=$log REGISTRY=$registry
 }
@@ -207,7 +208,7 @@ stop_other_server() {
   same "the second registry's exit status after SIGTERM" 0 "$status"
 }
 
-# served PATTERN: how many lines about requests in the registry's log match (extended), such as 'method=PUT .*status=201'.
+# served PATTERN: how many of the requests in the registry's log match (extended), such as 'method=PUT .*status=201'.
 # grep's 1 is "none", which is an answer; anything else is a failure.
 served() { grep ' info  request ' "$SERVER_LOG" | grep -Ec -- "$1" || [ $? = 1 ]; }
 
@@ -308,7 +309,7 @@ image_archive() {
   tar -C "$copy" -cf - .
 }
 
-# single_layout LAYOUT TAG NAME FOLDER: the same as a folder. Blobs of the other images are there, but nothing names them.
+# single_layout LAYOUT TAG NAME FOLDER: the same as a folder. The other images' blobs are there, but nothing names them.
 single_layout() {
   mkdir -p "$4"
   cp -r "$1/oci-layout" "$1/blobs" "$4/"
