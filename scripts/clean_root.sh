@@ -43,6 +43,15 @@ copy_project() { # copy_project ROOT
   done | tar --create --null --files-from=- | tar --extract --no-same-owner --directory="$1/home/slipway"
 }
 
+# The tools that scripts/tools.sh builds go along: Debian 12 has no Go that could build them.
+copy_tools() { # copy_tools ROOT
+  local name path
+  for name in crane oras regctl conformance conformance-1.1.1; do
+    path=$(scripts/tools.sh "$name") || continue # its test tells, too
+    install -D "$path" "$1/root/.cache/slipway/tools/$(basename "$(dirname "$path")")/$(basename "$path")"
+  done
+}
+
 # Called below unshare: makes ROOT this process's root, not merely a chroot, for container tools refuse to work in one.
 enter() { # enter ROOT COMMAND...
   local root=$1 folder
@@ -87,6 +96,7 @@ trap finish EXIT
 make_root "$scratch"
 times+=("$SECONDS s: making the root")
 copy_project "$scratch/root"
+copy_tools "$scratch/root"
 if [ $# -gt 0 ]; then
   timed "$scratch/root" "$@"
 else

@@ -21,16 +21,21 @@ make_images() {
   printf 'FROM scratch\nCOPY small-amd64/ /\nCOPY large/ /\nCOPY empty/ /empty\n' >"$SCRATCH/Containerfile"
   podman build --quiet --isolation chroot --layers --format docker --tag localhost/built \
     --file "$SCRATCH/Containerfile" "$SCRATCH/payload" >/dev/null
+  image_archive "$SCRATCH/layout" arm64 localhost/arm64:latest >"$SCRATCH/loaded.tar"
+  podman load --quiet --input "$SCRATCH/loaded.tar" >/dev/null
+  podman manifest create localhost/list >/dev/null
+  podman manifest add --os linux --arch amd64 localhost/list containers-storage:localhost/loaded:latest >/dev/null
+  podman manifest add --os linux --arch arm64 localhost/list containers-storage:localhost/arm64:latest >/dev/null
 }
 
 # describe IMAGE [STORE]: the digest of its configuration and those of its layers' tars.
 describe() { "${2:-podman}" image inspect "$1" | jq -r '.[0] | "sha256:\(.Id)", .RootFS.Layers[]'; }
 
-# holds_payload IMAGE: compares the files of a pulled image with those it was made from.
+# holds_payload IMAGE [ARCHITECTURE]: compares the files of a pulled image with those it was made from.
 holds_payload() {
   local root
   root=$(fresh image mount "$1")
-  cmp "$root/greeting" "$SCRATCH/payload/small-amd64/greeting"
+  cmp "$root/greeting" "$SCRATCH/payload/small-${2:-amd64}/greeting"
   cmp "$root/noise" "$SCRATCH/payload/large/noise"
   fresh image unmount "$1" >/dev/null
 }
@@ -41,6 +46,7 @@ check_podman() {
   log_in podman
   image_makes_the_round_trip loaded
   image_makes_the_round_trip built
+  list_makes_the_round_trip
   tags_are_listed
   logout_ends_access
 }
@@ -74,6 +80,32 @@ image_makes_the_round_trip() {
 
   pull "$repository@$digest"
   same "configuration and layers after a pull by digest" "$sent" "$(describe "$repository@$digest" fresh)"
+}
+
+# podman 4.3 takes no flags about TLS here, and looks for credentials in one place whatever it is told.
+inspect_list() {
+  local insecure=true settings=$SCRATCH/registries.conf
+  [ "$SCHEME" = http ] || insecure=false
+  printf '[[registry]]\nlocation = "%s"\ninsecure = %s\n' "$REGISTRY" "$insecure" >"$settings"
+  install -D "$REGISTRY_AUTH_FILE" "$XDG_RUNTIME_DIR/containers/auth.json"
+  CONTAINERS_REGISTRIES_CONF=$settings SSL_CERT_FILE=$SCRATCH/trust/ca.crt podman manifest inspect "$1"
+  rm "$XDG_RUNTIME_DIR/containers/auth.json"
+}
+
+list_makes_the_round_trip() {
+  local name=$REGISTRY/team/list:1.0 architecture sent
+  step "a list of two platforms makes the round trip"
+  podman manifest push --quiet --all "${TLS_FLAGS[@]}" --digestfile "$SCRATCH/digest" localhost/list "docker://$name" \
+    >/dev/null
+  same "digest of what the registry holds" "$(<"$SCRATCH/digest")" "$(stored team/list 1.0)"
+  same "platforms by podman" "amd64 arm64" \
+    "$(inspect_list "$name" | jq -r '[.manifests[].platform.architecture] | sort | join(" ")')"
+  for architecture in amd64 arm64; do
+    sent=$(describe "localhost/${architecture/amd64/loaded}")
+    pull --arch "$architecture" "$name"
+    same "$architecture image" "$sent" "$(describe "$name" fresh)"
+    holds_payload "$name" "$architecture"
+  done
 }
 
 tags_are_listed() {

@@ -28,6 +28,7 @@ check_skopeo() {
   blobs_are_mounted_from_another_repository
   image_is_described
   image_becomes_docker_schema2
+  repositories_are_synced
   deleted_image_is_gone
   [ "$PROTECTED" = no ] || skopeo logout "$REGISTRY" >/dev/null
 }
@@ -102,6 +103,31 @@ image_becomes_docker_schema2() {
   same "digest of the image" "$(digest <"$folder/manifest.json")" "$(stored team/docker image)"
   for digest in $(jq -r '(.config, .layers[]).digest' "$folder/manifest.json"); do
     cmp "$folder/${digest#sha256:}" "$SCRATCH/layout/blobs/sha256/${digest#sha256:}"
+  done
+}
+
+# sync SOURCE-TRANSPORT DESTINATION-TRANSPORT SOURCE DESTINATION: all tags, or folders, and all images of an index.
+sync() {
+  skopeo sync "${TLS_FLAGS[@]/#--/--src-}" "${TLS_FLAGS[@]/#--/--dest-}" --all --src "$1" --dest "$2" "$3" "$4" \
+    >"$SCRATCH/sync.log" 2>&1 || fail "skopeo sync $*: $(tail -n 5 "$SCRATCH/sync.log")"
+}
+
+repositories_are_synced() {
+  local folder=$SCRATCH/sync-$SERVER_COUNT tag
+  step "a repository is synced to a folder, the folder to another repository, and that one to a third"
+  copy "oci:$SCRATCH/layout:multi" "$REMOTE/synced/app:1.0" --all
+  copy "oci:$SCRATCH/layout:arm64" "$REMOTE/synced/app:arm64"
+  mkdir "$folder"
+  sync docker dir "$REGISTRY/synced/app" "$folder"
+  same "folders" "app:1.0 app:arm64" "$(cd "$folder" && echo *)"
+  for tag in 1.0 arm64; do
+    same "manifest in the folder of $tag" "$(stored synced/app "$tag")" "$(digest <"$folder/app:$tag/manifest.json")"
+  done
+  sync dir docker "$folder" "$REGISTRY/synced/back"
+  sync docker docker "$REGISTRY/synced/back/app" "$REGISTRY/synced/again"
+  for tag in 1.0 arm64; do
+    same "$tag from the folder" "$(stored synced/app "$tag")" "$(stored synced/back/app "$tag")"
+    same "$tag from the registry" "$(stored synced/app "$tag")" "$(stored synced/again/app "$tag")"
   done
 }
 

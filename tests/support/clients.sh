@@ -12,7 +12,8 @@ readonly USER_NAME=tester USER_PASSWORD='open:sesame 7'
 
 # What the clients print when a registry does not let them in, and when they do not trust its certificate.
 # shellcheck disable=SC2034 # used by the scripts that source this file
-readonly DENIED='unauthorized|no basic auth credentials|authentication required|invalid username/password'
+readonly DENIED='unauthorized|no basic auth credentials|basic credential not found|authentication required|'\
+'invalid username/password'
 # shellcheck disable=SC2034
 readonly UNTRUSTED='x509: .*unknown authority'
 
@@ -20,6 +21,8 @@ SCRATCH=            # everything a test writes lies below this folder
 SERVER_PID=         # the running registry, or empty
 SERVER_LOG=         # its standard error
 SERVER_COUNT=0
+OTHER_PID=          # the second registry, or empty
+OTHER_REGISTRY=     # 127.0.0.1:PORT of it
 SCHEME=             # http or https
 REGISTRY=           # 127.0.0.1:PORT
 PROTECTED=          # yes when the registry asks for credentials
@@ -38,15 +41,29 @@ fail() {
 # no harm. Any other missing tool always is one: a test that skips because curl is gone would pass for the wrong reason.
 need_client() {
   local tool
-  if ! command -v "$1" >/dev/null; then
-    [ "${CI:-}" != true ] || fail "$1 is not installed, and CI has to run every client"
-    echo "SKIP: $1 is not installed"
-    exit 77
-  fi
+  case $1 in
+    crane | oras | regctl) need_built_client "$1" ;;
+    *) command -v "$1" >/dev/null || absent "$1 is not installed" ;;
+  esac
   for tool in curl htpasswd jq openssl sha256sum tar; do
     command -v "$tool" >/dev/null || fail "this test needs $tool"
   done
   [ -x "${SLIPWAY_BIN:-}" ] || fail "SLIPWAY_BIN must name the slipway program"
+}
+
+# Puts a client that Debian does not have first on the path, in the one version that the test was written for.
+need_built_client() {
+  local path status=0
+  path=$("${BASH_SOURCE[0]%/*}/../../scripts/tools.sh" "$1") || status=$?
+  [ "$status" != 77 ] || absent "$1 cannot be had here"
+  same "exit status of scripts/tools.sh $1" 0 "$status"
+  PATH=${path%/*}:$PATH
+}
+
+absent() {
+  [ "${CI:-}" != true ] || fail "$1, and CI has to run every client"
+  echo "SKIP: $1"
+  exit 77
 }
 
 # same WHAT EXPECTED ACTUAL: fails unless ACTUAL is EXPECTED.
@@ -108,6 +125,7 @@ leave() {
   fi
   for ((i = ${#EXIT_HOOKS[@]} - 1; i >= 0; i--)); do "${EXIT_HOOKS[i]}"; done
   [ -z "$SERVER_PID" ] || end_process "$SERVER_PID"
+  [ -z "$OTHER_PID" ] || end_process "$OTHER_PID"
   unmount_scratch
   rm -rf --one-file-system "$SCRATCH"
   exit "$status"
@@ -171,6 +189,28 @@ stop_server() {
   same "the registry's exit status after SIGTERM" 0 "$status"
   [ ! -e "${SERVER_LOG%.log}/server.json" ] || fail "server.json outlived the registry"
 }
+
+# start_other_server: a second registry of the same kind, at OTHER_REGISTRY; what asks REGISTRY asks it if called as
+# `REGISTRY=$OTHER_REGISTRY stored …`.
+start_other_server() {
+  local registry=$REGISTRY log=$SERVER_LOG pid
+  OTHER_PID=$SERVER_PID # whichever of the two is being started, leaving ends both
+  start_server "$SCHEME" "$PROTECTED"
+  # shellcheck disable=SC2034 # used by the scripts that source this file
+  pid=$OTHER_PID OTHER_PID=$SERVER_PID OTHER_REGISTRY=$REGISTRY
+  SERVER_PID=$pid SERVER_LOG=$log REGISTRY=$registry
+}
+
+stop_other_server() {
+  local pid=$OTHER_PID status=0
+  OTHER_PID=
+  end_process "$pid" || status=$?
+  same "the second registry's exit status after SIGTERM" 0 "$status"
+}
+
+# served PATTERN: how many of the requests in the registry's log match (extended), such as 'method=PUT .*status=201'.
+# grep's 1 is "none", which is an answer; anything else is a failure.
+served() { grep ' info  request ' "$SERVER_LOG" | grep -Ec -- "$1" || [ $? = 1 ]; }
 
 # A root, an issuer below it, and a server certificate. Clients get the root alone, so the server must send the chain.
 # 0.0.0.0 is there for dockerd, which checks no certificate within 127.0.0.0/8.
@@ -265,12 +305,18 @@ digest() { printf 'sha256:%s\n' "$(sha256sum | cut -d' ' -f1)"; }
 image_archive() {
   local copy
   copy=$(mktemp -d -p "$SCRATCH" archive.XXXXXX)
-  cp -r "$1/oci-layout" "$1/blobs" "$copy/"
+  single_layout "$@" "$copy"
+  tar -C "$copy" -cf - .
+}
+
+# single_layout LAYOUT TAG NAME FOLDER: the same as a folder. The other images' blobs are there, but nothing names them.
+single_layout() {
+  mkdir -p "$4"
+  cp -r "$1/oci-layout" "$1/blobs" "$4/"
   jq --arg tag "$2" --arg name "$3" '
     def ref: .annotations["org.opencontainers.image.ref.name"];
     .manifests |= (map(select(ref == $tag)) | map(ref = $name))
-  ' "$1/index.json" >"$copy/index.json"
-  tar -C "$copy" -cf - .
+  ' "$1/index.json" >"$4/index.json"
 }
 
 # layout_digest LAYOUT TAG: the digest of the manifest behind a tag.
@@ -359,6 +405,21 @@ log_in() {
   [ "$PROTECTED" = yes ] || return 0
   refused "$DENIED" "$tool" login "${TLS_FLAGS[@]}" --username "$USER_NAME" --password wrong "$REGISTRY"
   "$tool" login "${TLS_FLAGS[@]}" --username "$USER_NAME" --password-stdin "$REGISTRY" <<<"$USER_PASSWORD" >/dev/null
+}
+
+# --- Settings of crane, oras and regctl -----------------------------------------------------------------------------
+
+# They look for credentials wherever docker and podman keep them.
+isolate_go_clients() {
+  export DOCKER_CONFIG=$SCRATCH/docker-config REGCTL_CONFIG=$SCRATCH/regctl.json
+  unset REGISTRY_AUTH_FILE XDG_RUNTIME_DIR XDG_CONFIG_HOME ORAS_CACHE
+  mkdir -p "$DOCKER_CONFIG"
+  echo '{}' >"$DOCKER_CONFIG/config.json"
+}
+
+# Go takes the roots it trusts from here.
+trust_registry() {
+  if [ "$SCHEME" = https ]; then export SSL_CERT_FILE=$SCRATCH/trust/ca.crt; else unset SSL_CERT_FILE; fi
 }
 
 # --- Start ----------------------------------------------------------------------------------------------------------

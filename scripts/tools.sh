@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Prints the path of a program that Debian does not have and the tests want: clients and suites written in Go.
+# usage: scripts/tools.sh NAME       (crane, oras, regctl, conformance, conformance-1.1.1)
+#
+# Each is pinned, built once and kept below $SLIPWAY_TOOLS (~/.cache/slipway/tools), outside the project, so that a
+# fresh clone finds it. What already lies there is used as it is, which is how a machine without Go, or without a way to
+# the module, gets one. Exit status: 0 and the path; 77 if the program cannot be had here, with the reason on standard
+# error; 2 for a name that is not known.
+set -euo pipefail
+shopt -s inherit_errexit
+
+module=  # what go downloads; empty if it offers the program nowhere
+package= # the folder of the module that holds the program
+name=${1:-}
+case $name in
+  crane) program=crane version=v0.21.9 module=github.com/google/go-containerregistry package=./cmd/crane ;;
+  oras) program=oras version=v1.3.3 module=oras.land/oras package=./cmd/oras ;;
+  regctl) program=regctl version=v0.11.5 module=github.com/regclient/regclient package=./cmd/regctl ;;
+  conformance)
+    program=conformance version=967efdc079b9
+    module=github.com/opencontainers/distribution-spec/conformance package=.
+    ;;
+  # The suite that this one replaced, a Go test and no program: `go test -c` in conformance/ of distribution-spec.
+  conformance-1.1.1) program=conformance version=1.1.1 ;;
+  *)
+    printf 'tools.sh: there is no tool "%s"\n' "$name" >&2
+    exit 2
+    ;;
+esac
+
+cache=${SLIPWAY_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/slipway/tools}
+folder=$cache/$program-$version
+path=$folder/$program
+
+not_to_be_had() {
+  printf 'tools.sh: %s %s is not in %s, and cannot be built: %s\n' "$program" "$version" "$cache" "$1" >&2
+  exit 77
+}
+
+# From 1.21 on, go itself fetches the newer Go that a module asks for, or says that it cannot.
+need_go() {
+  local major minor
+  PATH=$PATH:/usr/local/go/bin # where Go's own packages put it
+  command -v go >/dev/null || not_to_be_had "Go is not installed"
+  IFS=. read -r major minor _ < <(go env GOVERSION | sed 's/^go//')
+  [ "$major" -gt 1 ] || [ "${minor%%[!0-9]*}" -ge 21 ] || not_to_be_had "Go is older than 1.21"
+}
+
+field() { sed -n "s/^\t\"$1\": \"\(.*\)\",\{0,1\}\$/\1/p"; }
+
+# Not `go install`, which asks for a list of all versions as well, and not every module proxy has that.
+build() { # build FILE
+  local answer source
+  if ! answer=$(go mod download -json "$module@$version"); then
+    not_to_be_had "$(field Error <<<"$answer")"
+  fi
+  source=$(field Dir <<<"$answer")
+  # Whatever the caller set for projects of their own must not change what is built; the lock is not go's to keep.
+  if ! (
+    cd "$source"
+    GOFLAGS='' GOWORK=off CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$1" "$package" 9>&- >&2
+  ); then
+    not_to_be_had "go could not build $module@$version"
+  fi
+}
+
+if [ ! -x "$path" ]; then
+  [ -n "$module" ] || not_to_be_had "no Go module offers it; put the program there"
+  need_go
+  mkdir -p "$cache"
+  exec 9>"$cache/$program-$version.lock"
+  flock 9 # tests run in parallel: one builds, the others wait
+  if [ ! -x "$path" ]; then
+    scratch=$(mktemp -d "$cache/$program-$version.XXXXXX")
+    trap 'rm -rf "$scratch"' EXIT
+    build "$scratch/$program"
+    mkdir -p "$folder"
+    mv "$scratch/$program" "$path" # complete, or not there at all
+  fi
+fi
+printf '%s\n' "$path"
