@@ -5,7 +5,8 @@
 # usage: scripts/conformance.sh      (SLIPWAY_BIN names the program; else the release build is taken)
 #
 # A line for each run, and one for each case that failed or was skipped. Exit status: 0 if every case passed but those
-# whose skip scripts/conformance_report.py expects; 1 if not; 77 if a suite cannot be had, which is 1 under CI.
+# whose skip scripts/conformance_report.py expects; 1 if not; 77 if a suite cannot be had, under CI too: no module proxy
+# offers them, so on a new machine they have to be put where scripts/tools.sh says.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -18,8 +19,8 @@ readonly user=conformance password='open:sesame 7'
 
 tool() {
   scripts/tools.sh "$1" && return 0
-  echo "The conformance suites cannot be run." >&2
-  if [ "${CI:-}" = true ]; then exit 1; else exit 77; fi
+  echo "SKIP: the conformance suites cannot be run; nothing was checked." >&2
+  exit 77
 }
 
 # Everything the suite knows is on. It leaves some of that off, or to the coming specification, as registries may do
