@@ -41,6 +41,25 @@ Json claim_of(const Grant& grant) {
       {"type", server ? "registry" : "repository"}, {"name", server ? "catalog" : grant.name}, {"actions", actions}};
 }
 
+std::int64_t number_at(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
+}
+
+Json list_at(const Json& object, const char* key) {
+  if (!object.is_object()) return Json::array();
+  const auto found = object.find(key);
+  return found != object.end() && found->is_array() ? *found : Json::array();
+}
+
+Grant grant_of(const Json& claim) {
+  Grant grant{string_at(claim, "type") == "registry" ? "" : string_at(claim, "name"), {}};
+  const auto actions = list_at(claim, "actions");
+  for (const auto& [name, action] : scope_actions)
+    if (std::ranges::find(actions, Json(name)) != actions.end()) grant.actions.push_back(action);
+  return grant;
+}
+
 std::unexpected<Error> bad(std::string_view why) {
   return fail(Failure::denied, "the token is not valid: " + std::string(why));
 }
@@ -92,20 +111,14 @@ Result<Principal> Tokens::read(std::string_view token) const {
   if (!json || string_at(*json, "iss") != issuer || string_at(*json, "aud") != issuer)
     return bad("it is not one of ours");
   const auto now = seconds_of(m_clock.now());
-  if (json->value("exp", std::int64_t{0}) <= now) return bad("it has expired");
-  if (json->value("nbf", std::int64_t{0}) > now + clock_skew.count()) return bad("it is not good yet");
+  if (number_at(*json, "exp") <= now) return bad("it has expired");
+  if (number_at(*json, "nbf") > now + clock_skew.count()) return bad("it is not good yet");
   const auto kind = string_at(*json, "kind");
   Principal who{.name = kind == "anonymous" ? kind : string_at(*json, "sub"),
                 .anonymous = kind == "anonymous",
                 .admin = kind == "admin-token",
                 .grants = std::vector<Grant>{}};
-  for (const auto& entry : json->value("access", Json::array())) {
-    Grant grant{string_at(entry, "type") == "registry" ? "" : string_at(entry, "name"), {}};
-    const auto actions = entry.value("actions", Json::array());
-    for (const auto& [name, action] : scope_actions)
-      if (std::ranges::find(actions, Json(name)) != actions.end()) grant.actions.push_back(action);
-    who.grants->push_back(std::move(grant));
-  }
+  for (const auto& claim : list_at(*json, "access")) who.grants->push_back(grant_of(claim));
   return who;
 }
 

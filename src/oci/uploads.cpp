@@ -1,8 +1,8 @@
 #include "base/log.hpp"
 #include "http/router.hpp"
+#include "oci/chunk.hpp"
 #include "oci/registry.hpp"
 
-#include <charconv>
 #include <fmt/format.h>
 
 namespace slipway::oci {
@@ -42,26 +42,6 @@ Response digest_mismatch(const Digest& announced, const Digest& received) {
                         "the bytes received have digest " + received.text() + ", not " + announced.text());
 }
 
-/// Content-Range of a chunk: "<first>-<last>", inclusive, without the "bytes " of HTTP (spec "Pushing a blob in
-/// chunks").
-struct Chunk {
-  std::uint64_t first = 0;
-  std::uint64_t last = 0;
-};
-
-Result<std::optional<Chunk>> parse_chunk(std::string_view header) {
-  if (header.empty()) return std::nullopt;
-  if (header.starts_with("bytes ")) header.remove_prefix(6);  // some clients send HTTP's own form
-  Chunk chunk;
-  const auto* end = header.data() + header.size();
-  const auto first = std::from_chars(header.data(), end, chunk.first);
-  const bool dashed = first.ec == std::errc() && first.ptr != end && *first.ptr == '-';
-  const auto last = dashed ? std::from_chars(first.ptr + 1, end, chunk.last) : first;
-  if (!dashed || last.ec != std::errc() || (last.ptr != end && *last.ptr != '/') || chunk.last < chunk.first)
-    return fail(Failure::invalid, "Content-Range is not <first>-<last>");
-  return chunk;
-}
-
 }  // namespace
 
 /// A body on its way into a session (PATCH, or PUT with the last chunk). Holds the session while it lives; if the
@@ -70,7 +50,7 @@ class UploadSink final : public http::BodySink {
 public:
   /// The caller has locked the hold.
   UploadSink(Registry& registry, http::Request& request, catalog::Upload upload,
-             std::shared_ptr<ActiveUploads::Hold> hold, blob::Intake intake, std::optional<Chunk> chunk,
+             std::shared_ptr<ActiveUploads::Hold> hold, blob::Intake intake, std::optional<ByteRange> chunk,
              std::optional<Digest> digest)
       : m_registry(registry), m_request(request), m_upload(std::move(upload)), m_hold(std::move(hold)),
         m_intake(std::move(intake)), m_chunk(chunk), m_digest(std::move(digest)),
@@ -105,11 +85,10 @@ public:
     const std::lock_guard lock(m_hold->mutex);
     if (m_hold->revoked) return taken_over();
     const auto received = m_intake.position() - m_upload.position;
-    if (m_chunk && received != m_chunk->last - m_chunk->first + 1) {
+    if (m_chunk && received != m_chunk->length) {
       m_finished = true;
-      return error_response(
-          400, Code::size_invalid,
-          fmt::format("Content-Range announced {} bytes, {} came", m_chunk->last - m_chunk->first + 1, received));
+      return error_response(400, Code::size_invalid,
+                            fmt::format("Content-Range announced {} bytes, {} came", m_chunk->length, received));
     }
     return m_digest ? finish_blob() : finish_chunk();
   }
@@ -151,7 +130,7 @@ private:
   catalog::Upload m_upload;
   const std::shared_ptr<ActiveUploads::Hold> m_hold;
   blob::Intake m_intake;
-  const std::optional<Chunk> m_chunk;
+  const std::optional<ByteRange> m_chunk;
   const std::optional<Digest> m_digest;  // PUT
   const bool m_resumable;
   bool m_finished = false;
@@ -294,7 +273,7 @@ http::Answer Registry::receive(Call& call, const std::optional<Digest>& digest) 
     m_active.release(known->id, hold);
     return failure_response(upload.error(), Code::blob_upload_unknown, request);
   }
-  if (*chunk && (*chunk)->first != upload->position) {
+  if (*chunk && (*chunk)->offset != upload->position) {
     m_active.release(upload->id, hold);
     return out_of_order(repository, upload->id, upload->position);
   }

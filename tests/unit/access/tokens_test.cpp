@@ -95,7 +95,8 @@ TEST_F(TokensTest, OfAnotherKeyOrMakerAreRefused) {
   EXPECT_FALSE(m_tokens.read(Tokens("another key", lifetime, m_clock).issue({}, {}).token));
   for (const auto* payload :
        {"", "{}", "[]", R"({"iss":"slipway"})", R"({"iss":"other","aud":"slipway","exp":9999999999,"kind":"user"})",
-        R"({"iss":"slipway","aud":"other","exp":9999999999})", R"({"iss":"slipway","aud":"slipway"})"})
+        R"({"iss":"slipway","aud":"other","exp":9999999999})", R"({"iss":"slipway","aud":"slipway"})",
+        R"({"iss":"slipway","aud":"slipway","exp":"9999999999"})", R"({"iss":"slipway","aud":"slipway","exp":[1]})"})
     EXPECT_FALSE(m_tokens.read(sign_jws(R"({"alg":"HS256"})", payload, "a key"))) << payload;
   for (const auto* token : {"", ".", "..", "...", "a.b.c"}) EXPECT_FALSE(m_tokens.read(token)) << token;
 }
