@@ -36,8 +36,9 @@ public:
   bool is_read_only() const { return m_database.is_read_only(); }
 
   // ---- repositories (repositories.cpp) ----
-  /// Up to `limit` names after `after`, in byte order.
-  Result<std::vector<std::string>> repositories(const std::string& after, std::size_t limit);
+  /// Up to `limit` names after `after`, in byte order; of one kind, or of all where `kind` is empty.
+  Result<std::vector<std::string>> repositories(const std::string& after, std::size_t limit,
+                                                const std::string& kind = {});
   Result<bool> has_repository(const std::string& repository);
   Result<RepositoryRecord> repository(const std::string& repository);
   /// With its tags, manifests, memberships and uploads; the uploads are returned, their bytes to be discarded.

@@ -7,11 +7,12 @@ static Error no_repository(const std::string& name) {
   return {Failure::not_found, "repository '" + name + "' does not exist"};
 }
 
-Result<std::vector<std::string>> Catalog::repositories(const std::string& after, std::size_t limit) {
+Result<std::vector<std::string>> Catalog::repositories(const std::string& after, std::size_t limit,
+                                                       const std::string& kind) {
   std::vector<std::string> names;
   TRY(m_database.read([&](sql::Session& session) {
-    session.run("SELECT name FROM repository WHERE name > $1 ORDER BY name LIMIT $2",
-                {after, static_cast<std::int64_t>(limit)},
+    session.run("SELECT name FROM repository WHERE name > $1 AND ($3 = '' OR kind = $3) ORDER BY name LIMIT $2",
+                {after, static_cast<std::int64_t>(limit), kind},
                 [&](const sql::Row& row) { names.emplace_back(row.text(0)); });
   }));
   return names;

@@ -342,6 +342,8 @@ Result<> set_key(Config& config, const std::string& name, const std::vector<std:
 Result<> check_config(const Config& config) {
   if (config.tls_certificate.empty() != config.tls_key.empty())
     return fail(Failure::invalid, "tls.certificate and tls.key belong together: set both or neither");
+  if (config.token_lifetime < std::chrono::seconds(1))
+    return fail(Failure::invalid, "access.token_lifetime is less than a second: tokens would be of no use");
   if (config.listen.empty()) return fail(Failure::invalid, "server.listen is empty: there is nowhere to listen");
   if (!config.admins.empty() && config.htpasswd.empty())
     return fail(Failure::invalid, "access.admins names users, but access.htpasswd is not set");

@@ -75,7 +75,7 @@ http::Answer Registry::handle_catalog(Call& call) {
   if (auto refusal = check(request, call.who, Action::pull, "")) return std::move(*refusal);
   const auto limit = page_size(request, m_options.names_page_max);
   if (!limit) return limit.error();
-  auto names = m_catalog.repositories(request.target.parameter("last").value_or(""), *limit + 1);
+  auto names = m_catalog.repositories(request.target.parameter("last").value_or(""), *limit + 1, "oci");
   if (!names) return failure_response(names.error(), Code::name_unknown, request);
   const bool more = names->size() > *limit;
   if (more) names->pop_back();

@@ -78,6 +78,7 @@ class CatalogTest(ServerTest):
         names = sorted(["b", "a/b", "a", "a-b", "a/b/c", "zz", "0"])
         for name in names:
             server.push_blob(name, b"x")
+        self.assertStatus(server.request("PUT", "/cas/a-cache/key", body=b"no image"), 201)
         answer = self.assertStatus(server.request("GET", "/v2/_catalog"), 200)
         self.assertEqual(answer["Content-Type"], "application/json")
         self.assertEqual(answer.json(), {"repositories": names})

@@ -130,6 +130,7 @@ TEST(CheckConfig, WantsWhatBelongsTogether) {
   EXPECT_FALSE(check_config({.tls_key = "k.pem"}));
   EXPECT_TRUE(check_config({.tls_certificate = "c.pem", .tls_key = "k.pem"}));
   EXPECT_FALSE(check_config({.listen = {}}));
+  EXPECT_FALSE(check_config({.token_lifetime = std::chrono::milliseconds(999)}));
   EXPECT_FALSE(check_config({.admins = {"alice"}}));
   EXPECT_TRUE(check_config({.htpasswd = "users", .admins = {"alice"}}));
 }
