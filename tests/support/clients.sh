@@ -162,12 +162,13 @@ on_every_server() {
   done
 }
 
-# start_server http|https no|yes: a new, empty registry on a free port of the loopback.
+# start_server http|https no|yes [flags of serve]: a new, empty registry on a free port of the loopback.
 start_server() {
   SCHEME=$1 PROTECTED=$2
   local data=$SCRATCH/server-$((SERVER_COUNT += 1)) flags=() tries=300
   [ "$SCHEME" = http ] || flags+=(--tls-certificate "$SCRATCH/pki/server.crt" --tls-key "$SCRATCH/pki/server.key")
   [ "$PROTECTED" = no ] || flags+=(--htpasswd "$SCRATCH/htpasswd")
+  flags+=("${@:3}")
   SERVER_LOG=$data.log
   "$SLIPWAY_BIN" serve --data "$data" --listen 127.0.0.1:0 "${flags[@]}" 2>"$SERVER_LOG" &
   SERVER_PID=$!
