@@ -93,9 +93,32 @@ layers_are_mounted() {
   same "layers found by a second push" 3 "$(grep -c 'Layer already exists' "$SCRATCH/push.log")"
 }
 
+# check_anonymous_pulls: anybody may pull, but only users push. A server with users asks for credentials, and dockerd
+# asks for nothing without any unless it is told where to get a token for nobody.
+check_anonymous_pulls() {
+  choose_host
+  trust_ca
+  docker load --quiet --input "$SCRATCH/built.tar" >/dev/null
+  docker tag built "$HOST/team/built:1.0"
+  step "nobody may not push"
+  refused "$DENIED" docker push "$HOST/team/built:1.0"
+  log_in_with_docker
+  push "$HOST/team/built:1.0" >/dev/null
+  docker logout "$HOST" >/dev/null
+
+  step "nobody may pull"
+  forget_all_images
+  docker pull --quiet "$HOST/team/built:1.0" >/dev/null
+  holds_payload "$HOST/team/built:1.0"
+  docker tag "$HOST/team/built:1.0" "$HOST/team/built:2.0"
+  refused "$DENIED" docker push "$HOST/team/built:2.0"
+  forget_all_images
+}
+
 prepare dockerd
 export DOCKER_BUILDKIT=0
 start_dockerd '{}' --storage-driver vfs
 make_images
 on_every_server check_docker
+on_servers_for_pulling_only check_anonymous_pulls
 echo "docker: pass"

@@ -3,7 +3,6 @@
 
 DOCKER=/usr/bin/docker # the client that belongs to dockerd, whatever else is on the path
 DOCKERD_PID=
-HOST=                  # what dockerd calls the running registry
 
 docker() { "$DOCKER" --host "unix://$SCRATCH/docker/socket" "$@"; }
 
@@ -37,13 +36,6 @@ stop_dockerd() {
   end_process "$DOCKERD_PID"
   # Only a dockerd that had to be killed leaves its containerd behind.
   grep -qsF "$SCRATCH" "/proc/${containerd:-none}/cmdline" && kill -KILL "$containerd"
-}
-
-# choose_host: dockerd checks no certificate of a host within 127.0.0.0/8 and tolerates plain HTTP there. 0.0.0.0 leads
-# to the same socket and gets no such favour.
-choose_host() {
-  HOST=$REGISTRY
-  [ "$SCHEME" = http ] || HOST=0.0.0.0:${REGISTRY#*:}
 }
 
 trust_ca() {
