@@ -24,8 +24,8 @@ mirror() {
     'Created-By: Packages' 'Release: bookworm' 'Component: main' | sed -n 1p
 }
 
-# apt_here APT-PROGRAM...: with sources, lists and a cache of its own, and no knowledge of what is installed. How to reach a
-# mirror (proxies, checks that it cannot pass) is still the machine's business.
+# apt_here APT-PROGRAM...: with sources, lists and a cache of its own, and no knowledge of what is installed. How to
+# reach a mirror (proxies, checks that it cannot pass) is still the machine's business.
 apt_here() {
   "$1" -qq -o Dir::State="$scratch/state" -o Dir::State::status=/dev/null -o Dir::Cache="$scratch/cache" \
     -o Dir::Etc::SourceList="$scratch/sources.list" -o Dir::Etc::SourceParts=/dev/null \
