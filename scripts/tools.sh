@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints the path of a program that Debian does not have and the tests want: clients and suites written in Go.
-# usage: scripts/tools.sh NAME       (crane, oras, regctl, conformance, conformance-1.1.1)
+# usage: scripts/tools.sh NAME       (buildctl, buildkitd, crane, oras, regctl, conformance, conformance-1.1.1)
 #
 # Each is pinned, built once and kept below $SLIPWAY_TOOLS (~/.cache/slipway/tools), outside the project, so that a
 # fresh clone finds it. What already lies there is used as it is, which is how a machine without Go, or without a way to
@@ -13,6 +13,7 @@ module=  # what go downloads; empty if it offers the program nowhere
 package= # the folder of the module that holds the program
 name=${1:-}
 case $name in
+  buildctl | buildkitd) program=$name version=v0.32.2 module=github.com/moby/buildkit package=./cmd/$name ;;
   crane) program=crane version=v0.21.9 module=github.com/google/go-containerregistry package=./cmd/crane ;;
   oras) program=oras version=v1.3.3 module=oras.land/oras package=./cmd/oras ;;
   regctl) program=regctl version=v0.11.5 module=github.com/regclient/regclient package=./cmd/regctl ;;

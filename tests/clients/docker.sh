@@ -4,56 +4,8 @@
 
 # shellcheck source=tests/support/clients.sh
 source "${BASH_SOURCE[0]%/*}/../support/clients.sh"
-
-DOCKERD_PID=
-HOST=               # what dockerd calls the running registry
-
-# --- The private dockerd --------------------------------------------------------------------------------------------
-
-# The client that belongs to dockerd, whatever else is on the path.
-docker() { /usr/bin/docker --host "unix://$SCRATCH/docker/socket" "$@"; }
-
-# It leaves the machine's network alone, starts a containerd of its own, and has an /etc/docker of its own for its key
-# and our CA. It insists on control groups, although nothing here runs a container; a bare chroot has none to offer.
-start_dockerd() {
-  local tries=600 own=$SCRATCH/docker
-  mkdir "$own"
-  echo '{}' >"$own/daemon.json"
-  export DOCKER_CONFIG=$own/client DOCKER_BUILDKIT=0
-  unset DOCKER_HOST DOCKER_CONTEXT DOCKER_TLS_VERIFY DOCKER_CERT_PATH DOCKER_CONTENT_TRUST
-  EXIT_HOOKS+=(stop_dockerd)
-  hide_folder /etc/docker
-  mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup
-  dockerd --config-file "$own/daemon.json" --host "unix://$own/socket" --pidfile "$own/pid" \
-    --data-root "$own/data" --exec-root "$own/run" --storage-driver vfs \
-    --bridge none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false >"$own/log" 2>&1 &
-  DOCKERD_PID=$!
-  until docker version >/dev/null 2>&1; do
-    kill -0 "$DOCKERD_PID" 2>/dev/null || fail "dockerd ended before it was ready: $(tail -n 5 "$own/log")"
-    [ $((tries -= 1)) -gt 0 ] || fail "dockerd was not ready after 60 seconds: $(tail -n 5 "$own/log")"
-    sleep 0.1
-  done
-}
-
-stop_dockerd() {
-  local containerd
-  containerd=$(cat "$SCRATCH/docker/run/containerd/containerd.pid" 2>/dev/null)
-  end_process "$DOCKERD_PID"
-  # Only a dockerd that had to be killed leaves its containerd behind.
-  grep -qsF "$SCRATCH" "/proc/${containerd:-none}/cmdline" && kill -KILL "$containerd"
-}
-
-# choose_host: dockerd checks no certificate of a host within 127.0.0.0/8 and tolerates plain HTTP there. 0.0.0.0 leads
-# to the same socket and gets no such favour.
-choose_host() {
-  HOST=$REGISTRY
-  [ "$SCHEME" = http ] || HOST=0.0.0.0:${REGISTRY#*:}
-}
-
-trust_ca() {
-  mkdir -p "/etc/docker/certs.d/$HOST"
-  cp "$SCRATCH/trust/ca.crt" "/etc/docker/certs.d/$HOST/ca.crt"
-}
+# shellcheck source=tests/support/dockerd.sh
+source "${BASH_SOURCE[0]%/*}/../support/dockerd.sh"
 
 # --- Images ---------------------------------------------------------------------------------------------------------
 
@@ -97,36 +49,15 @@ check_docker() {
   choose_host
   docker load --quiet --input "$SCRATCH/built.tar" >/dev/null
   docker tag built "$HOST/team/stranger:1"
-  unknown_ca_is_refused
+  unknown_ca_is_refused "$HOST/team/stranger:1"
   trust_ca
-  strangers_are_refused
+  strangers_are_refused "$HOST/team/stranger:1"
   log_in_with_docker
   image_makes_the_round_trip built
   image_makes_the_round_trip imported
   layers_are_mounted
-  logout_ends_access
+  logout_ends_access "$HOST/team/built:1.0"
   forget_all_images
-}
-
-unknown_ca_is_refused() {
-  [ "$SCHEME" = https ] || return 0
-  step "a certificate from an unknown CA is refused"
-  refused "$UNTRUSTED" docker push "$HOST/team/stranger:1"
-}
-
-strangers_are_refused() {
-  [ "$PROTECTED" = yes ] || return 0
-  step "strangers are refused"
-  refused "$DENIED" docker push "$HOST/team/stranger:1"
-  refused "$DENIED" docker pull "$HOST/team/stranger:1"
-}
-
-log_in_with_docker() {
-  [ "$PROTECTED" = yes ] || return 0
-  step "login takes the right password only"
-  refused "$DENIED" docker login --username "$USER_NAME" --password wrong "$HOST"
-  docker login --username "$USER_NAME" --password-stdin "$HOST" <<<"$USER_PASSWORD" >/dev/null 2>"$SCRATCH/login.log" ||
-    fail "docker login: $(cat "$SCRATCH/login.log")"
 }
 
 image_makes_the_round_trip() {
@@ -162,15 +93,32 @@ layers_are_mounted() {
   same "layers found by a second push" 3 "$(grep -c 'Layer already exists' "$SCRATCH/push.log")"
 }
 
-logout_ends_access() {
-  [ "$PROTECTED" = yes ] || return 0
-  step "logout ends access"
+# check_anonymous_pulls: anybody may pull, but only users push. A server with users asks for credentials, and dockerd
+# asks for nothing without any unless it is told where to get a token for nobody.
+check_anonymous_pulls() {
+  choose_host
+  trust_ca
+  docker load --quiet --input "$SCRATCH/built.tar" >/dev/null
+  docker tag built "$HOST/team/built:1.0"
+  step "nobody may not push"
+  refused "$DENIED" docker push "$HOST/team/built:1.0"
+  log_in_with_docker
+  push "$HOST/team/built:1.0" >/dev/null
   docker logout "$HOST" >/dev/null
-  refused "$DENIED" docker pull "$HOST/team/built:1.0"
+
+  step "nobody may pull"
+  forget_all_images
+  docker pull --quiet "$HOST/team/built:1.0" >/dev/null
+  holds_payload "$HOST/team/built:1.0"
+  docker tag "$HOST/team/built:1.0" "$HOST/team/built:2.0"
+  refused "$DENIED" docker push "$HOST/team/built:2.0"
+  forget_all_images
 }
 
 prepare dockerd
-start_dockerd
+export DOCKER_BUILDKIT=0
+start_dockerd '{}' --storage-driver vfs
 make_images
 on_every_server check_docker
+on_servers_for_pulling_only check_anonymous_pulls
 echo "docker: pass"

@@ -25,6 +25,7 @@ OTHER_PID=          # the second registry, or empty
 OTHER_REGISTRY=     # 127.0.0.1:PORT of it
 SCHEME=             # http or https
 REGISTRY=           # 127.0.0.1:PORT
+HOST=               # what some clients must call it; see choose_host
 PROTECTED=          # yes when the registry asks for credentials
 EXIT_HOOKS=()       # functions to call before the scratch folder goes, last added first
 
@@ -42,7 +43,7 @@ fail() {
 need_client() {
   local tool
   case $1 in
-    crane | oras | regctl) need_built_client "$1" ;;
+    buildctl | buildkitd | crane | oras | regctl) need_built_client "$1" ;;
     *) command -v "$1" >/dev/null || absent "$1 is not installed" ;;
   esac
   for tool in curl htpasswd jq openssl sha256sum tar; do
@@ -162,12 +163,24 @@ on_every_server() {
   done
 }
 
-# start_server http|https no|yes: a new, empty registry on a free port of the loopback.
+# on_servers_for_pulling_only FUNCTION: calls it against servers where anybody may pull and only users push.
+on_servers_for_pulling_only() {
+  local check=$1 scheme
+  for scheme in http https; do
+    echo "== $scheme, credentials: to push only"
+    start_server "$scheme" yes --anonymous pull
+    "$check"
+    stop_server
+  done
+}
+
+# start_server http|https no|yes [flags of serve]: a new, empty registry on a free port of the loopback.
 start_server() {
   SCHEME=$1 PROTECTED=$2
   local data=$SCRATCH/server-$((SERVER_COUNT += 1)) flags=() tries=300
   [ "$SCHEME" = http ] || flags+=(--tls-certificate "$SCRATCH/pki/server.crt" --tls-key "$SCRATCH/pki/server.key")
   [ "$PROTECTED" = no ] || flags+=(--htpasswd "$SCRATCH/htpasswd")
+  flags+=("${@:3}")
   SERVER_LOG=$data.log
   "$SLIPWAY_BIN" serve --data "$data" --listen 127.0.0.1:0 "${flags[@]}" 2>"$SERVER_LOG" &
   SERVER_PID=$!
@@ -188,6 +201,14 @@ stop_server() {
   end_process "$pid" || status=$?
   same "the registry's exit status after SIGTERM" 0 "$status"
   [ ! -e "${SERVER_LOG%.log}/server.json" ] || fail "server.json outlived the registry"
+}
+
+# choose_host: sets HOST, for clients that check no certificate of a host within 127.0.0.0/8, or speak plain HTTP to it
+# whatever they are told. 0.0.0.0 leads to the same socket and gets no such favour.
+choose_host() {
+  HOST=$REGISTRY
+  # shellcheck disable=SC2034 # used by the scripts that source this file
+  [ "$SCHEME" = http ] || HOST=0.0.0.0:${REGISTRY#*:}
 }
 
 # start_other_server: a second registry of the same kind, at OTHER_REGISTRY; what asks REGISTRY asks it if called as
@@ -213,7 +234,7 @@ stop_other_server() {
 served() { grep ' info  request ' "$SERVER_LOG" | grep -Ec -- "$1" || [ $? = 1 ]; }
 
 # A root, an issuer below it, and a server certificate. Clients get the root alone, so the server must send the chain.
-# 0.0.0.0 is there for dockerd, which checks no certificate within 127.0.0.0/8.
+# 0.0.0.0 is there for choose_host.
 make_certificates() {
   mkdir "$SCRATCH/pki" "$SCRATCH/trust" "$SCRATCH/no-trust"
   certificate root root 'basicConstraints=critical,CA:TRUE'
