@@ -52,7 +52,7 @@ def index(number, **fields):
 
 class Scale:
     def __init__(self, server):
-        self.server, self.session = server, Session(server.base)
+        self.server, self.session = server, None
         self.tags = self.repositories = self.referrers = 0
 
     def in_parallel(self, work, items):
@@ -111,6 +111,7 @@ class Scale:
         return statistics.median(spent)
 
     def measure(self):
+        self.session = Session(self.server.base)  # one from before the growing would have been idle for too long
         out = {}
         for where, share in (("first", 0), ("middle", 0.5), ("last", 1)):
             tag, name = max(0, int(self.tags * share) - 101), max(0, int(self.repositories * share) - 101)

@@ -40,6 +40,7 @@ public:
     ERR_clear_error();
     const auto state = state_of(SSL_accept(m_ssl.get()));
     m_established = state == IoState::ok;
+    if (state == IoState::closed && ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST) answer_in_plain();
     return state;
   }
 
@@ -74,6 +75,18 @@ public:
   }
 
 private:
+  /// Somebody spoke HTTP here: a sentence helps more than a broken connection.
+  void answer_in_plain() const {
+    constexpr std::string_view hint =
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
+        "This port speaks TLS: ask it with https://\n";
+    static_cast<void>(::send(fd(), hint.data(), hint.size(), MSG_NOSIGNAL));
+    ::shutdown(fd(), SHUT_WR);
+    // What was read no more would turn the close into a reset, which could destroy the answer.
+    std::array<char, 4096> rest;
+    for (int i = 0; i < 16 && ::recv(fd(), rest.data(), rest.size(), 0) > 0; ++i) continue;
+  }
+
   IoResult send_file_by_kernel(int file, ByteRange range) {
     ERR_clear_error();
     const auto n = SSL_sendfile(m_ssl.get(), file, static_cast<off_t>(range.offset),
