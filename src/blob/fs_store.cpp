@@ -165,7 +165,11 @@ Result<std::unique_ptr<Upload>> FsStore::resume(LocationId id, const ResumeToken
   if (bad != std::errc() || end != token.data() + token.size())
     return fail(Failure::corrupt, "an upload's resume token cannot be read");
   const auto path = upload_path(id);
-  TRY_ASSIGN(Fd file, open_file(path, O_RDWR));
+  auto opened = open_file(path, O_RDWR);
+  if (!opened && opened.error().failure == Failure::not_found)
+    return fail(Failure::not_found, "the upload's bytes are gone: begin it again");  // a client reads this: no path
+  if (!opened) return std::unexpected(opened.error());
+  Fd file = std::move(*opened);
   struct stat status{};
   if (::fstat(file.get(), &status) < 0) return fail_errno(errno, "resuming an upload");
   if (static_cast<std::uint64_t>(status.st_size) < position)

@@ -4,6 +4,11 @@
 
 namespace slipway::catalog {
 
+/// The commit surely did not happen, so no row will ever know the bytes. After others it may have.
+static bool is_final(Failure failure) {
+  return failure == Failure::conflict || failure == Failure::read_only || failure == Failure::no_space;
+}
+
 bool is_whole(blob::BlobStore& store, const StoredBlob& blob) {
   return store.open(blob.location, {0, blob.size}).has_value();
 }
@@ -24,8 +29,14 @@ Result<> keep(Catalog& catalog, blob::BlobStore& store, blob::Intake& intake, co
   if (lost) log::warn("a lost blob is healed by this push", {{"digest", digest.text()}});
   const auto digests = intake.digests();
   TRY_ASSIGN(const auto location, intake.finish());
-  TRY_ASSIGN(const auto kept, entering.commit(digests, location, lost));
-  if (kept.location.id == location.id) return {};
+  const auto kept = entering.commit(digests, location, lost);
+  if (!kept) {
+    if (is_final(kept.error().failure))
+      if (auto removed = store.remove(location); !removed)
+        log::warn("refused bytes stay behind", {{"error", removed.error().message}});
+    return std::unexpected(kept.error());
+  }
+  if (kept->location.id == location.id) return {};
   // Another push of the same content was faster: ours is in the deletion queue already.
   TRY(store.remove(location));
   return catalog.forget_deletion(location.id);

@@ -55,13 +55,13 @@ public:
       : m_registry(registry), m_request(request), m_upload(std::move(upload)), m_hold(std::move(hold)),
         m_intake(std::move(intake)), m_chunk(chunk), m_digest(std::move(digest)),
         m_resumable(!m_digest || !m_upload.token.empty()) {
-    m_hold->save = [this] { save_or_drop(); };
+    m_hold->save = [this] { close(); };
   }
 
   ~UploadSink() override {
     {
       const std::lock_guard lock(m_hold->mutex);
-      if (!m_hold->revoked) save_or_drop();
+      close();
       m_hold->save = nullptr;
     }
     m_registry.m_active.release(m_upload.id, m_hold);
@@ -71,11 +71,11 @@ public:
     const std::lock_guard lock(m_hold->mutex);
     if (m_hold->revoked) return taken_over();
     const auto max = m_registry.m_options.blob_bytes_max;
-    if (max > 0 && m_intake.position() + piece.size() > max)
+    if (max > 0 && m_intake->position() + piece.size() > max)
       return error_response(413, Code::size_invalid,
                             fmt::format("blobs larger than {} are not accepted here", human_size(max)));
-    if (auto written = m_intake.write(piece); !written) {
-      m_finished = true;  // what is on disk is not known well enough to be saved: the last saved state stands
+    if (auto written = m_intake->write(piece); !written) {
+      m_intake.reset();  // what is on disk is not known well enough to be saved: the last saved state stands
       return failure_response(written.error(), Code::blob_upload_unknown, m_request);
     }
     return std::nullopt;
@@ -84,56 +84,66 @@ public:
   Response finish() override {
     const std::lock_guard lock(m_hold->mutex);
     if (m_hold->revoked) return taken_over();
-    const auto received = m_intake.position() - m_upload.position;
-    if (m_chunk && received != m_chunk->length) {
-      m_finished = true;
-      return error_response(400, Code::size_invalid,
-                            fmt::format("Content-Range announced {} bytes, {} came", m_chunk->length, received));
-    }
-    return m_digest ? finish_blob() : finish_chunk();
+    auto response = m_digest ? finish_blob() : finish_chunk();
+    m_intake.reset();
+    return response;
   }
 
 private:
+  std::optional<Response> check_size() const {
+    const auto received = m_intake->position() - m_upload.position;
+    if (!m_chunk || received == m_chunk->length) return std::nullopt;
+    return error_response(400, Code::size_invalid,
+                          fmt::format("Content-Range announced {} bytes, {} came", m_chunk->length, received));
+  }
+
   Response finish_chunk() {
-    m_finished = true;
+    if (auto wrong = check_size()) return std::move(*wrong);
     if (auto saved = save(); !saved) return failure_response(saved.error(), Code::blob_upload_unknown, m_request);
     return upload_response(202, m_upload.repository, m_upload.id, m_upload.position);
   }
 
   Response finish_blob() {
-    m_finished = true;
-    const auto digest = m_intake.digest(m_digest->algorithm());
+    if (auto wrong = check_size()) return std::move(*wrong);
+    const auto digest = m_intake->digest(m_digest->algorithm());
     if (!digest) return failure_response(digest.error(), Code::blob_upload_unknown, m_request);
     if (*digest != *m_digest) return digest_mismatch(*m_digest, *digest);
-    if (auto kept = m_registry.keep(m_intake, m_upload.repository, *m_digest, m_upload.id); !kept)
+    if (auto kept = m_registry.keep(*m_intake, m_upload.repository, *m_digest, m_upload.id); !kept)
       return failure_response(kept.error(), Code::blob_upload_unknown, m_request);
     return created(blob_path(m_upload.repository, *m_digest), *m_digest);
   }
 
-  /// For a request that ends early: what came is kept where that is possible.
-  void save_or_drop() {
-    if (m_finished || !m_resumable || m_intake.position() == m_upload.position) return;
-    m_finished = true;
-    // A session that was never saved has no use for its bytes, and its file must be gone before the next request begins
-    // one.
-    if (!save() && m_upload.token.empty()) static_cast<void>(m_intake.abandon());
+  /// Ends a request early, with the hold locked: what came is kept where that is possible. Whatever else there is must
+  /// be gone before the next request begins the session's file anew, or it would be that request's file that goes.
+  void close() {
+    if (!m_intake) return;
+    if (m_resumable && m_intake->position() != m_upload.position) static_cast<void>(save());
+    m_intake.reset();
   }
 
+  /// Keeps what came. Where that fails, a session that was never saved has no use for its file.
   Result<> save() {
-    TRY_ASSIGN(m_upload.token, m_intake.suspend());
-    m_upload.position = m_intake.position();
-    return m_registry.m_catalog.save_upload(m_upload);
+    auto saved = m_upload;
+    const auto kept = [&]() -> Result<> {
+      TRY_ASSIGN(saved.token, m_intake->suspend());
+      saved.position = m_intake->position();
+      return m_registry.m_catalog.save_upload(saved);
+    }();
+    if (kept)
+      m_upload = std::move(saved);
+    else if (m_upload.token.empty())
+      static_cast<void>(m_intake->abandon());
+    return kept;
   }
 
   Registry& m_registry;
   http::Request& m_request;
   catalog::Upload m_upload;
   const std::shared_ptr<ActiveUploads::Hold> m_hold;
-  blob::Intake m_intake;
+  std::optional<blob::Intake> m_intake;  // while this request has the session's file
   const std::optional<ByteRange> m_chunk;
   const std::optional<Digest> m_digest;  // PUT
   const bool m_resumable;
-  bool m_finished = false;
 };
 
 /// A whole blob in one POST: no session.

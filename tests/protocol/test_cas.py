@@ -81,6 +81,18 @@ class KeysTest(CasCase):
         self.assertStatus(answer, 409)
         self.assertEqual(self.server.request("GET", f"/v2/onlycache/blobs/{digest_of(b'x')}").body, b"x")
 
+    def test_what_is_refused_for_its_name_leaves_nothing(self):
+        server = self.serve()
+        server.push_image("image", "tag")
+        self.assertStatus(self.put("onlycache/k", b"x", server), 201)
+        for number in range(3):
+            self.assertStatus(self.put("image/k", os.urandom(100), server), 409)
+            data = os.urandom(100)
+            target = f"/v2/onlycache/blobs/uploads/?digest={digest_of(data)}"
+            self.assertStatus(server.request("POST", target, body=data), 409)
+        shown = json.loads(server.slipway("doctor", "--deep", "--json").stdout)
+        self.assertIn("; 0 files", next(check["message"] for check in shown["checks"] if check["name"] == "store contents"))
+
     def test_equal_bytes_are_kept_once(self):
         server, content = self.serve(), os.urandom(50_000)
         server.push_blob("image", content)

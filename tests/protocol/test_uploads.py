@@ -265,6 +265,34 @@ class BrokenTest(UploadCase):
         repository = location.removeprefix("/v2/").split("/blobs/")[0]
         self.assertPulls(repository, blob, server=server)
 
+    def test_a_request_that_brought_nothing_takes_nothing_along(self):
+        server = self.serve()
+        for ending in ("sends more", "goes away", "is refused"):
+            location = server.begin_upload("nothing")
+            old = self.connect(server)
+            fields = [("Expect", "100-continue"), ("Content-Length", "5")]
+            old.ask("PATCH", location, fields + [("Content-Range", "0-9")] * (ending == "is refused"))
+            self.assertStatus(old.response(), 100)  # it holds the session, and has made the file
+            blob = f"acknowledged while the other {ending}".encode()
+            self.assertProgress(server.request("PATCH", location, body=blob), 202, len(blob))
+            if ending != "goes away":
+                old.send(b"older")
+                self.assertStatus(old.response(), 409)
+            old.close()
+            eventually(lambda: len(server.log_lines("route=upload.patch", "complete=")) >= 2, "the older one's end")
+            self.assertStatus(server.request("PUT", f"{location}?digest={digest_of(blob)}", body=b""), 201)
+            self.assertPulls("nothing", blob, server=server)
+
+    def test_what_is_lost_tells_no_path(self):
+        server = self.serve()
+        location = server.begin_upload("lost")
+        self.assertProgress(server.request("PATCH", location, body=b"some"), 202, 4)
+        for file in (server.data / "store" / "uploads").iterdir():
+            file.unlink()
+        answer = self.assertStatus(server.request("PUT", f"{location}?digest={digest_of(b'some')}", body=b""), 404,
+                                   "BLOB_UPLOAD_UNKNOWN")
+        self.assertNotIn(b"/uploads/0", answer.body)
+
     def test_a_broken_connection_keeps_what_came(self):
         server, blob = self.shared(), os.urandom(3 * MIB)
         for begun in (0, 1000):
