@@ -327,7 +327,7 @@ class BlobOperations(Exchanges):
         field = [("Content-Range", f"{first}-{first + len(piece) - 1}")]
         target, digest = session.path, whole.digests[0]
         steps = [Step("PATCH", target, None, tuple(field), piece), Step("PATCH", target, None, tuple(field), piece)]
-        kind = self.random.randrange(4)
+        kind = self.random.randrange(5)
         if kind == 0:
             steps[1] = Step("DELETE", target, None)
         elif kind == 1:
@@ -335,12 +335,15 @@ class BlobOperations(Exchanges):
         elif kind == 2:
             last = (("Content-Range", f"{first}-{len(whole.data) - 1}"),)
             steps = [Step("PUT", f"{target}?digest={digest}", None, last, session.rest())] * 2
+        elif kind == 3:  # one that is refused when all of it has come
+            steps[0] = Step("PATCH", target, None, (("Content-Range", f"{first}-{first + len(piece)}"),), piece)
         if session.may_have_expired(time.monotonic()):
             return
         answers = self.both(steps)
         for step, answer in zip(steps, answers):
             self.expect(step.method, answer, {201: None, 202: None, 204: None, 404: "BLOB_UPLOAD_UNKNOWN",
-                                              409: "BLOB_UPLOAD_INVALID", 416: "BLOB_UPLOAD_INVALID"})
+                                              409: "BLOB_UPLOAD_INVALID", 416: "BLOB_UPLOAD_INVALID",
+                                              **({400: "SIZE_INVALID"} if kind == 3 else {})})
         session.touched = time.monotonic()
         statuses = [answer.status for answer in answers]
         if 201 in statuses:

@@ -132,8 +132,9 @@ class Client(BlobOperations, ManifestOperations):
 
     def token(self):
         scopes = ["repository:plain:pull", "repository:plain:pull,push,delete", "registry:catalog:*",
-                  "repository:plain:", "repository::pull", "x", ":::", "repository:UPPER:pull", "repository:a:b:c:pull", "a" * 2000, "%00",
-                  "repository:plain:pull%20repository:fuzz/a:pull+x", "repository(plugin):plain:pull"]
+                  "repository:plain:", "repository::pull", "x", ":::", "repository:UPPER:pull", "repository:a:b:c:pull",
+                  "a" * 2000, "%00", "repository:plain:pull%20repository:fuzz/a:pull+x",
+                  "repository(plugin):plain:pull"]
         wish = "&".join(f"scope={self.random.choice(scopes)}" for _ in range(self.random.randrange(5)))
         answer = self.ask("GET", f"/v2/token?service=x&{wish}", {200: None})
         token = answer.json()["token"]
@@ -150,8 +151,9 @@ class Client(BlobOperations, ManifestOperations):
             f"/v2/{repository}/blobs/sha256:12", "/v2/UPPER/tags/list", f"/v2/{repository}/blobs/", "/v2/a//tags/list",
             f"/v2/{repository}/manifests/{'t' * 200}", "/v2/" + "a/" * 130 + "tags/list", "/v2/..%2f/tags/list", "/v3/",
             f"/v2/{repository}/blobs/{digest}/", "/cas/", "/cas/UPPER/k", "/cas/cache-a/" + "k" * 513,
-            "/cas/cache-a//k", "/cas/cache-a/%00", "/v2/x?%zz", "/v2/?" + "a=b&" * 70, f"/v2/{repository}/tags/list/", "/v2/_catalog/",
-            f"/v2/{repository}/blobs/uploads", "/%", "//", "/v2/%ff%fe/tags/list", "/api/v1/none", "/metricsx", "*"])
+            "/cas/cache-a//k", "/cas/cache-a/%00", "/v2/x?%zz", "/v2/?" + "a=b&" * 70, f"/v2/{repository}/tags/list/",
+            "/v2/_catalog/", f"/v2/{repository}/blobs/uploads", "/%", "//", "/v2/%ff%fe/tags/list",
+            "/api/v1/none", "/metricsx", "*"])
         method = self.random.choice(["GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "PATCH", "LOCK"])
 
         def check(answer):
@@ -231,9 +233,9 @@ class Client(BlobOperations, ManifestOperations):
 
 
 SIMPLE = [Client.blob_push, Client.blob_get, Client.blob_get, Client.blob_range, Client.blob_delete,
-          Client.manifest_put, Client.manifest_put, Client.manifest_spoilt, Client.manifest_get, Client.tag_get, Client.manifest_delete,
-          Client.tag_delete, Client.shared_blob, Client.shared_manifest, Client.cache_put, Client.cache_get,
-          Client.cache_delete, Client.odd_method]
+          Client.manifest_put, Client.manifest_put, Client.manifest_spoilt, Client.manifest_get, Client.tag_get,
+          Client.manifest_delete, Client.tag_delete, Client.shared_blob, Client.shared_manifest, Client.cache_put,
+          Client.cache_get, Client.cache_delete, Client.odd_method]
 WEIGHTED = {
     Client.blob_push: 8, Client.blob_get: 8, Client.blob_range: 4, Client.blob_delete: 3, Client.blob_mount: 6,
     Client.session_begin: 2, Client.session_patch: 10, Client.session_out_of_order: 4, Client.session_status: 2,

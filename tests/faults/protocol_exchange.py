@@ -115,6 +115,8 @@ class Exchanges:
             raise Violation(f"a full disk, which it is not: {answer}")
         if not answer["X-Request-Id"]:
             raise Violation(f"an answer without X-Request-Id: {answer}")
+        if str(self.world.server.data).encode() in answer.body:
+            raise Violation(f"an answer tells where the server keeps its data: {answer}")
         if answer.status >= 400 and step.method != "HEAD" and not step.is_odd and step.target.startswith("/v2"):
             if answer.status == 405:
                 if not answer["Allow"]:
