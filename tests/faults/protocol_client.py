@@ -126,7 +126,6 @@ class Client(BlobOperations, ManifestOperations):
             self.ask("POST", f"/v2/{model.CACHES[0]}/blobs/uploads/", {409: None, 429: None}, body=b"")
             self.ask("POST", f"/v2/{model.CACHES[0]}/blobs/uploads/?digest={content.digests[0]}", {409: None},
                      body=content.data)
-        self.refused_bodies += 1
 
     # --- Oddities
 

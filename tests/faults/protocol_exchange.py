@@ -54,7 +54,6 @@ class Exchanges:
         self.history = collections.deque(maxlen=HISTORY)
         self.statuses = collections.Counter()
         self.operations = collections.Counter()
-        self.refused_bodies = 0  # for a name of the other kind
         self.connection = None
 
     # --- Exchanges
