@@ -97,6 +97,10 @@ Result<Eviction> Catalog::evict(const std::string& cache, std::uint64_t bytes_ma
                     key = row.text(0);
                     blob = row.integer(1);
                   });
+      if (key.empty()) {  // a count that is off must not keep anybody here
+        out.more = false;
+        break;
+      }
       take_entry(session, cache, *repository, key);
       for (auto& location : free_blob(session, blob)) out.unwanted.push_back(std::move(location));
       ++out.entries;

@@ -207,8 +207,8 @@ class ManifestOperations(Exchanges):
     def list_tags(self):
         repository = self.repository()
         certain = {tag: named for (where, tag), named in self.tags.items() if where == repository}
-        if repository == self.own and not any(key[0] == self.own for key in self.manifests):
-            return  # it may not exist yet
+        if repository == self.own and not any(kept for (where, _), kept in self.manifests.items() if where == self.own):
+            return  # it may not exist yet: what is kept as None may be the answer to a deletion of nothing
         query = self.list_query(certain)
         found = self.pages(f"/v2/{repository}/tags/list", query, lambda answer: answer.json()["tags"])
         self.check_names(found, query, certain)
