@@ -43,7 +43,7 @@ stop_buildkitd() {
 # solve FOLDER [flags]: builds the Dockerfile in FOLDER. It is buildctl that asks for tokens, and it does not know our
 # CA from buildkitd's settings.
 solve() {
-  client build --registry-auth-tlscontext "host=$HOST,ca=$SCRATCH/trust/ca.crt" --progress plain \
+  client build --registry-auth-tlscontext "host=$HOST,ca=$SCRATCH/trust/ca.crt" --progress rawjson \
     --frontend dockerfile.v0 --opt "platform=$PLATFORMS" --local "context=$1" --local "dockerfile=$1" "${@:2}"
 }
 

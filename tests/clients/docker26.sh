@@ -28,7 +28,7 @@ use_docker26() {
 build() {
   local name=$1 cache=${2:-} flags=()
   [ -z "$cache" ] || flags=(--cache-to "$cache" --cache-from "$cache")
-  docker buildx build --progress plain --platform "$PLATFORMS" --push --tag "$name" "${flags[@]}" "$CONTEXT"
+  docker buildx build --progress rawjson --platform "$PLATFORMS" --push --tag "$name" "${flags[@]}" "$CONTEXT"
 }
 
 # containerd collects its garbage a little after the last name is gone.
@@ -163,9 +163,9 @@ check_anonymous_pulls() {
   docker pull --quiet "$HOST/team/built:1.0" >/dev/null
   holds_payload "$HOST/team/built:1.0" "$NATIVE"
   forget_everything
-  printf 'FROM %s\n' "$HOST/team/multi:1" | logged docker buildx build --progress plain --platform "$PLATFORMS" -
+  printf 'FROM %s\n' "$HOST/team/multi:1" | logged docker buildx build --progress rawjson --platform "$PLATFORMS" -
   finds_every_step "$all" \
-    docker buildx build --progress plain --platform "$PLATFORMS" --cache-from "$cache" "$CONTEXT"
+    docker buildx build --progress rawjson --platform "$PLATFORMS" --cache-from "$cache" "$CONTEXT"
   docker buildx imagetools inspect --raw "$HOST/team/multi:1" | cmp - <(get_manifest team/multi 1)
 }
 
