@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Prints the path of a program that Debian does not have and the tests want: clients and suites written in Go.
-# usage: scripts/tools.sh NAME       (buildctl, buildkitd, crane, oras, regctl, conformance, conformance-1.1.1)
+# Prints the path of a program that Debian does not have, or not in this form, and the tests want: clients and suites
+# written in Go, and one in Rust.
+# usage: scripts/tools.sh NAME       (buildctl, buildkitd, crane, oras, regctl, sccache, conformance, conformance-1.1.1)
 #
 # Each is pinned, built once and kept below $SLIPWAY_TOOLS (~/.cache/slipway/tools), outside the project, so that a
-# fresh clone finds it. What already lies there is used as it is, which is how a machine without Go, or without a way to
-# the module, gets one. Exit status: 0 and the path; 77 if the program cannot be had here, with the reason on standard
+# fresh clone finds it. What already lies there is used as it is, which is how a machine without Go or Rust, or without
+# a way to the module, gets one. Exit status: 0 and the path; 77 if the program cannot be had here, with the reason on standard
 # error; 2 for a name that is not known.
 set -euo pipefail
 shopt -s inherit_errexit
 
 module=  # what go downloads; empty if it offers the program nowhere
 package= # the folder of the module that holds the program
+crate=   # what cargo downloads instead
 name=${1:-}
 case $name in
   buildctl | buildkitd) program=$name version=v0.32.2 module=github.com/moby/buildkit package=./cmd/$name ;;
@@ -21,6 +23,8 @@ case $name in
     program=conformance version=967efdc079b9
     module=github.com/opencontainers/distribution-spec/conformance package=.
     ;;
+  # Debian's has no WebDAV, which is the only HTTP that it speaks to a plain cache.
+  sccache) program=sccache version=0.19.0 crate=sccache ;;
   # The suite that this one replaced, a Go test and no program: `go test -c` in conformance/ of distribution-spec.
   conformance-1.1.1) program=conformance version=1.1.1 ;;
   *)
@@ -47,6 +51,15 @@ need_go() {
   [ "$major" -gt 1 ] || [ "${minor%%[!0-9]*}" -ge 21 ] || not_to_be_had "Go is older than 1.21"
 }
 
+# What Debian 12 has is too old for today's crates; rustup's lies where PATH may not look.
+need_cargo() {
+  local minor
+  PATH=$PATH:$HOME/.cargo/bin
+  command -v cargo >/dev/null || not_to_be_had "Rust is not installed"
+  IFS=. read -r _ minor _ < <(cargo --version | cut -d' ' -f2)
+  [ "$minor" -ge 85 ] || not_to_be_had "Rust is older than 1.85"
+}
+
 field() { sed -n "s/^\t\"$1\": \"\(.*\)\",\{0,1\}\$/\1/p"; }
 
 # Not `go install`, which asks for a list of all versions as well, and not every module proxy has that.
@@ -65,16 +78,24 @@ build() { # build FILE
   fi
 }
 
+build_crate() { # build_crate FILE
+  local root=$1.root
+  cargo install --locked --no-default-features --features webdav --root "$root" "$crate@$version" 9>&- >&2 ||
+    not_to_be_had "cargo could not build $crate $version"
+  mv "$root/bin/$program" "$1"
+  rm -r "$root"
+}
+
 if [ ! -x "$path" ]; then
-  [ -n "$module" ] || not_to_be_had "no Go module offers it; put the program there"
-  need_go
+  [ -n "$module$crate" ] || not_to_be_had "no module offers it; put the program there"
+  if [ -n "$crate" ]; then need_cargo; else need_go; fi
   mkdir -p "$cache"
   exec 9>"$cache/$program-$version.lock"
   flock 9 # tests run in parallel: one builds, the others wait
   if [ ! -x "$path" ]; then
     scratch=$(mktemp -d "$cache/$program-$version.XXXXXX")
     trap 'rm -rf "$scratch"' EXIT
-    build "$scratch/$program"
+    if [ -n "$crate" ]; then build_crate "$scratch/$program"; else build "$scratch/$program"; fi
     mkdir -p "$folder"
     mv "$scratch/$program" "$path" # complete, or not there at all
   fi

@@ -122,6 +122,8 @@ http::Answer Caches::handle(http::Request& request) {
   request.route = "cas";
   const auto& segments = request.target.segments;
   const auto cache = segments.size() > 1 ? segments[1] : std::string();
+  if (request.method == Method::propfind && request.target.trailing_slash && is_cache_name(cache))
+    return describe_folder(request, cache);
   const auto key = key_of(request.target);
   if (!is_cache_name(cache) || !key)
     return refusal(404, "entries are at /cas/CACHE/KEY: CACHE is lower-case letters, digits and single separators "
@@ -133,7 +135,7 @@ http::Answer Caches::handle(http::Request& request) {
   const auto action = reads ? Action::pull : request.method == Method::put ? Action::push : Action::remove;
   if (auto refused = check(request, action, cache)) return std::move(*refused);
   if (reads) return get(request, cache, *key);
-  return action == Action::push ? put(request, cache, *key) : remove(cache, *key);
+  return action == Action::push ? put(request, cache, *key) : remove(request, cache, *key);
 }
 
 std::optional<Response> Caches::check(http::Request& request, Action action, const std::string& cache) {
@@ -186,31 +188,66 @@ http::Answer Caches::put(http::Request& request, const std::string& cache, const
   return sink;
 }
 
-Response Caches::remove(const std::string& cache, const std::string& key) {
-  const auto removed = m_catalog.remove_entry(cache, key);
-  return removed ? Response::empty(204) : refusal(404, removed.error().message);
+Response Caches::describe_folder(http::Request& request, const std::string& cache) {
+  request.route = "cas.propfind";
+  if (auto refused = check(request, Action::pull, cache)) return std::move(*refused);
+  std::string href;
+  for (const auto& segment : request.target.segments) href.append("/").append(http::percent_encode(segment));
+  // It has no time of its own, but a client takes none for an answer that cannot be read.
+  Response response{207,
+                    {},
+                    R"(<?xml version="1.0" encoding="utf-8"?>
+<D:multistatus xmlns:D="DAV:"><D:response><D:href>)" +
+                        href +
+                        R"(/</D:href><D:propstat><D:prop>
+<D:resourcetype><D:collection/></D:resourcetype><D:getlastmodified>Thu, 01 Jan 1970 00:00:00 GMT</D:getlastmodified>
+</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response></D:multistatus>
+)",
+                    false};
+  response.headers.add("Content-Type", "application/xml; charset=utf-8");
+  return response;
+}
+
+Response Caches::remove(const http::Request& request, const std::string& cache, const std::string& key) {
+  const auto unwanted = m_catalog.remove_entry(cache, key);
+  if (!unwanted) return failure_response(unwanted.error(), request);
+  drop(*unwanted);
+  return Response::empty(204);
 }
 
 Result<> Caches::keep(blob::Intake& intake, const std::string& cache, const std::string& key, const Digest& digest) {
-  return catalog::keep(
+  std::vector<blob::Location> unwanted;
+  TRY(catalog::keep(
       m_catalog, m_store, intake, digest,
       {.adopt = [&]() -> Result<> {
-         TRY(m_catalog.adopt_entry(cache, key, digest));
+         TRY_ASSIGN(auto put, m_catalog.adopt_entry(cache, key, digest));
+         unwanted = std::move(put.unwanted);
          return {};
        },
-       .commit = [&](const std::vector<Digest>& digests, const blob::Location& location,
-                     bool lost) { return m_catalog.commit_entry(cache, key, digests, location, m_store_id, lost); }});
+       .commit = [&](const auto& digests, const auto& location, bool lost) -> Result<catalog::StoredBlob> {
+         TRY_ASSIGN(auto put, m_catalog.commit_entry(cache, key, digests, location, m_store_id, lost));
+         unwanted = std::move(put.unwanted);
+         return put.blob;
+       }}));
+  drop(unwanted);
+  return {};
 }
 
 Result<> Caches::make_room(const std::string& cache) {
   for (;;) {
     TRY_ASSIGN(const auto eviction, m_catalog.evict(cache, m_options.bytes_max, evicted_at_once));
     m_evicted.add(static_cast<double>(eviction.entries));
-    for (const auto& location : eviction.unwanted) {
-      TRY(m_store.remove(location));  // else the janitor does it
-      TRY(m_catalog.forget_deletion(location.id));
-    }
+    drop(eviction.unwanted);
     if (!eviction.more || eviction.entries == 0) return {};
+  }
+}
+
+void Caches::drop(const std::vector<blob::Location>& unwanted) {
+  for (const auto& location : unwanted) {
+    auto gone = m_store.remove(location);
+    if (gone) gone = m_catalog.forget_deletion(location.id);
+    if (!gone)
+      log::warn("a cache's unwanted bytes stay until they are removed later", {{"error", gone.error().message}});
   }
 }
 

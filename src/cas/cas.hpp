@@ -1,6 +1,7 @@
 #pragma once
-// A plain HTTP cache: /cas/CACHE/KEY, as ccache's and Bazel's HTTP storage speak it. Each cache is a repository of kind
-// 'cas', made by its first entry and kept below a bound: the least recently used entries go first.
+// A plain HTTP cache: /cas/CACHE/KEY, as ccache's and Bazel's HTTP storage speak it, and as much of WebDAV (RFC 4918)
+// as sccache's does. Each cache is a repository of kind 'cas', made by its first entry and kept below a bound: the
+// least recently used entries go first.
 
 #include "access/access.hpp"
 #include "base/metrics.hpp"
@@ -36,10 +37,15 @@ private:
   std::optional<http::Response> check(http::Request& request, access::Action action, const std::string& cache);
   http::Response get(const http::Request& request, const std::string& cache, const std::string& key);
   http::Answer put(http::Request& request, const std::string& cache, const std::string& key);
-  http::Response remove(const std::string& cache, const std::string& key);
+  /// A PROPFIND of a path that ends in '/': WebDAV clients make a file's folders before the file, and stop where one is
+  /// there already. Every folder is, since keys need none.
+  http::Response describe_folder(http::Request& request, const std::string& cache);
+  http::Response remove(const http::Request& request, const std::string& cache, const std::string& key);
   Result<> keep(blob::Intake& intake, const std::string& cache, const std::string& key, const Digest& digest);
   /// Evicts until the cache is within its bound.
   Result<> make_room(const std::string& cache);
+  /// Removes bytes that the deletion queue knows; what fails is the janitor's to try again.
+  void drop(const std::vector<blob::Location>& unwanted);
   /// Remembers a read; a batch of them is one write.
   void used(const std::string& cache, const std::string& key);
   void tell_uses(std::unordered_map<std::string, catalog::Catalog::Use> uses);

@@ -33,39 +33,41 @@ Result<CacheEntry> Catalog::find_entry(const std::string& cache, const std::stri
   return *out;
 }
 
-Result<StoredBlob> Catalog::adopt_entry(const std::string& cache, const std::string& key, const Digest& digest) {
-  std::optional<StoredBlob> out;
+Result<EntryPut> Catalog::adopt_entry(const std::string& cache, const std::string& key, const Digest& digest) {
+  std::optional<EntryPut> out;
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
-    out = known_blob(session, digest);
-    if (!out) return fail(Failure::not_found, "no blob " + digest.text());
-    put_entry(session, cache, key, digest, *out);
+    const auto known = known_blob(session, digest);
+    if (!known) return fail(Failure::not_found, "no blob " + digest.text());
+    out = EntryPut{*known, put_entry(session, cache, key, digest, *known)};
     return {};
   }));
   return *out;
 }
 
-Result<StoredBlob> Catalog::commit_entry(const std::string& cache, const std::string& key,
-                                         const std::vector<Digest>& digests, const blob::Location& location,
-                                         const std::string& store_id, bool replace) {
+Result<EntryPut> Catalog::commit_entry(const std::string& cache, const std::string& key,
+                                       const std::vector<Digest>& digests, const blob::Location& location,
+                                       const std::string& store_id, bool replace) {
   SLIPWAY_INVARIANT(!digests.empty());
-  std::optional<StoredBlob> out;
+  std::optional<EntryPut> out;
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
-    out = enter_blob(session, digests, location, store_id, replace);
-    put_entry(session, cache, key, digests.front(), *out);
+    const auto blob = enter_blob(session, digests, location, store_id, replace);
+    out = EntryPut{blob, put_entry(session, cache, key, digests.front(), blob)};
     return {};
   }));
   return *out;
 }
 
-Result<> Catalog::remove_entry(const std::string& cache, const std::string& key) {
-  return m_database.write([&](sql::Session& session) -> Result<> {
+Result<std::vector<blob::Location>> Catalog::remove_entry(const std::string& cache, const std::string& key) {
+  std::vector<blob::Location> unwanted;
+  TRY(m_database.write([&](sql::Session& session) -> Result<> {
     const auto repository = cache_id(session, cache);
     const bool found = repository && session.number("SELECT 1 FROM cache_entry WHERE repository = $1 AND key = $2",
                                                     {*repository, key});
     if (!found) return fail(Failure::not_found, "cache '" + cache + "' has nothing under this key");
-    take_entry(session, cache, *repository, key);
+    unwanted = free_blob(session, take_entry(session, cache, *repository, key));
     return {};
-  });
+  }));
+  return unwanted;
 }
 
 Result<> Catalog::record_uses(const std::vector<Use>& uses) {
@@ -91,17 +93,13 @@ Result<Eviction> Catalog::evict(const std::string& cache, std::uint64_t bytes_ma
     const auto repository = cache_id(session, cache);
     while (repository && (out.more = is_too_large(session, *repository)) && out.entries < entries_max) {
       std::string key;
-      std::int64_t blob = 0;
-      session.run("SELECT key, blob FROM cache_entry WHERE repository = $1 ORDER BY used_at LIMIT 1", {*repository},
-                  [&](const sql::Row& row) {
-                    key = row.text(0);
-                    blob = row.integer(1);
-                  });
+      session.run("SELECT key FROM cache_entry WHERE repository = $1 ORDER BY used_at LIMIT 1", {*repository},
+                  [&](const sql::Row& row) { key = row.text(0); });
       if (key.empty()) {  // a count that is off must not keep anybody here
         out.more = false;
         break;
       }
-      take_entry(session, cache, *repository, key);
+      const auto blob = take_entry(session, cache, *repository, key);
       for (auto& location : free_blob(session, blob)) out.unwanted.push_back(std::move(location));
       ++out.entries;
     }
@@ -124,20 +122,22 @@ Result<CacheUsage> Catalog::cache_usage(const std::string& cache) {
 
 // ---- steps
 
-void Catalog::put_entry(sql::Session& session, const std::string& cache, const std::string& key, const Digest& digest,
-                        const StoredBlob& blob) {
+std::vector<blob::Location> Catalog::put_entry(sql::Session& session, const std::string& cache, const std::string& key,
+                                               const Digest& digest, const StoredBlob& blob) {
   const auto repository = ensure_repository(session, cache, "cas");
+  std::optional<std::int64_t> old;
   if (session.number("SELECT 1 FROM cache_entry WHERE repository = $1 AND key = $2", {repository, key}))
-    take_entry(session, cache, repository, key);
+    old = take_entry(session, cache, repository, key);
   session.run("INSERT INTO cache_entry (repository, key, blob, digest, used_at) VALUES ($1, $2, $3, $4, $5)",
               {repository, key, blob.id, ensure_digest(session, digest), now()});
   change_usage(session, repository, 1, static_cast<std::int64_t>(blob.size));
   give(session, cache, digest, blob.id, "cas");
+  return old ? free_blob(session, *old) : std::vector<blob::Location>();
 }
 
-/// Takes an entry that is there, and the membership of its blob with the last of the blob's entries.
-void Catalog::take_entry(sql::Session& session, const std::string& cache, std::int64_t repository,
-                         const std::string& key) {
+/// Takes an entry that is there, and the membership of its blob with the last of the blob's entries. Returns the blob.
+std::int64_t Catalog::take_entry(sql::Session& session, const std::string& cache, std::int64_t repository,
+                                 const std::string& key) {
   std::int64_t blob = 0;
   std::int64_t size = 0;
   session.run("SELECT e.blob, b.size FROM cache_entry e JOIN blob b ON b.id = e.blob WHERE e.repository = $1 AND "
@@ -148,12 +148,13 @@ void Catalog::take_entry(sql::Session& session, const std::string& cache, std::i
               });
   session.run("DELETE FROM cache_entry WHERE repository = $1 AND key = $2", {repository, key});
   change_usage(session, repository, -1, -size);
-  if (session.number("SELECT 1 FROM cache_entry WHERE blob = $1 AND repository = $2", {blob, repository})) return;
+  if (session.number("SELECT 1 FROM cache_entry WHERE blob = $1 AND repository = $2", {blob, repository})) return blob;
   session.run("DELETE FROM membership WHERE repository = $1 AND blob = $2", {repository, blob});
   forget_membership(session, cache, blob);
+  return blob;
 }
 
-/// Takes a blob that no repository has and no manifest points at, its bytes too; else does nothing.
+/// Takes a blob that no repository has and no manifest points at, and queues its bytes for deletion; else does nothing.
 std::vector<blob::Location> Catalog::free_blob(sql::Session& session, std::int64_t blob) {
   const bool named =
       session.number("SELECT 1 FROM membership WHERE blob = $1", {blob}) ||
@@ -167,6 +168,7 @@ std::vector<blob::Location> Catalog::free_blob(sql::Session& session, std::int64
       {blob}, [&](const sql::Row& row) { unwanted.push_back(blob_of(row).location); });
   for (const auto& location : unwanted) queue_deletion(session, location);
   session.run("DELETE FROM location WHERE blob = $1", {blob});
+  session.run("DELETE FROM digest WHERE blob = $1 AND manifest IS NULL", {blob});  // nothing else names these
   session.run("UPDATE digest SET blob = NULL WHERE blob = $1", {blob});
   session.run("DELETE FROM blob WHERE id = $1", {blob});
   journal(session, "blob_removed", Json{{"location", unwanted.empty() ? 0 : number_of(unwanted.front().id)}}.dump());

@@ -98,15 +98,17 @@ public:
   Result<std::vector<TagMove>> tag_history(const std::string& repository, const std::string& tag, std::size_t limit);
 
   // ---- plain HTTP caches (caches.cpp) ----
-  // Repositories of kind 'cas', made by the first entry. conflict where a repository of that name is of another kind.
+  // Repositories of kind 'cas', made by the first entry. conflict where a repository of that name is of another kind. A
+  // blob that nothing else names goes with its last entry: its bytes are then in the deletion queue, for the caller to
+  // remove if they should go at once.
   Result<CacheEntry> find_entry(const std::string& cache, const std::string& key);
   /// Puts a blob that the store holds already under a key; not_found where it does not.
-  Result<StoredBlob> adopt_entry(const std::string& cache, const std::string& key, const Digest& digest);
+  Result<EntryPut> adopt_entry(const std::string& cache, const std::string& key, const Digest& digest);
   /// Enters durable bytes and puts them under a key; else as commit_blob().
-  Result<StoredBlob> commit_entry(const std::string& cache, const std::string& key, const std::vector<Digest>& digests,
-                                  const blob::Location& location, const std::string& store_id, bool replace);
-  /// not_found unless it is there.
-  Result<> remove_entry(const std::string& cache, const std::string& key);
+  Result<EntryPut> commit_entry(const std::string& cache, const std::string& key, const std::vector<Digest>& digests,
+                                const blob::Location& location, const std::string& store_id, bool replace);
+  /// not_found unless it is there. Returns the unwanted bytes.
+  Result<std::vector<blob::Location>> remove_entry(const std::string& cache, const std::string& key);
   struct Use {
     std::string cache;
     std::string key;
@@ -114,8 +116,7 @@ public:
   };
   /// When entries were read last; those that are gone are passed over.
   Result<> record_uses(const std::vector<Use>& uses);
-  /// Takes the least recently used entries, up to `entries_max`, while the cache is larger than `bytes_max`. A blob
-  /// that nothing else names goes with its last entry.
+  /// Takes the least recently used entries, up to `entries_max`, while the cache is larger than `bytes_max`.
   Result<Eviction> evict(const std::string& cache, std::uint64_t bytes_max, std::size_t entries_max);
   Result<CacheUsage> cache_usage(const std::string& cache);
 
@@ -162,9 +163,10 @@ private:
   void queue_deletion(sql::Session& session, const blob::Location& unwanted);
   StoredBlob enter_blob(sql::Session& session, const std::vector<Digest>& digests, const blob::Location& location,
                         const std::string& store_id, bool replace);
-  void put_entry(sql::Session& session, const std::string& cache, const std::string& key, const Digest& digest,
-                 const StoredBlob& blob);
-  void take_entry(sql::Session& session, const std::string& cache, std::int64_t repository, const std::string& key);
+  std::vector<blob::Location> put_entry(sql::Session& session, const std::string& cache, const std::string& key,
+                                        const Digest& digest, const StoredBlob& blob);
+  std::int64_t take_entry(sql::Session& session, const std::string& cache, std::int64_t repository,
+                          const std::string& key);
   std::vector<blob::Location> free_blob(sql::Session& session, std::int64_t blob);
   std::optional<StoredBlob> known_blob(sql::Session& session, const Digest& digest);
   void give(sql::Session& session, const std::string& repository, const Digest& digest, std::int64_t blob,

@@ -111,6 +111,12 @@ struct CacheEntry {
   StoredBlob blob;
 };
 
+/// What a put under a key came to.
+struct EntryPut {
+  StoredBlob blob;
+  std::vector<blob::Location> unwanted;  ///< of what was there before, if nothing else has it; in the deletion queue
+};
+
 struct CacheUsage {
   std::uint64_t entries = 0;
   std::uint64_t bytes = 0;

@@ -5,13 +5,14 @@
 
 namespace slipway::http {
 
-static constexpr std::array<std::pair<std::string_view, Method>, 7> methods = {{{"GET", Method::get},
+static constexpr std::array<std::pair<std::string_view, Method>, 8> methods = {{{"GET", Method::get},
                                                                                 {"HEAD", Method::head},
                                                                                 {"POST", Method::post},
                                                                                 {"PUT", Method::put},
                                                                                 {"PATCH", Method::patch},
                                                                                 {"DELETE", Method::del},
-                                                                                {"OPTIONS", Method::options}}};
+                                                                                {"OPTIONS", Method::options},
+                                                                                {"PROPFIND", Method::propfind}}};
 
 Method method_named(std::string_view name) {
   for (const auto& [text, method] : methods)
@@ -118,6 +119,7 @@ std::string_view reason_of(int status) {
   case 202: return "Accepted";
   case 204: return "No Content";
   case 206: return "Partial Content";
+  case 207: return "Multi-Status";
   case 301: return "Moved Permanently";
   case 304: return "Not Modified";
   case 307: return "Temporary Redirect";

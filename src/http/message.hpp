@@ -15,7 +15,7 @@
 
 namespace slipway::http {
 
-enum class Method { get, head, post, put, patch, del, options, other };
+enum class Method { get, head, post, put, patch, del, options, propfind, other };
 Method method_named(std::string_view name);
 std::string_view name_of(Method method);
 

@@ -114,6 +114,34 @@ TEST_P(CatalogCaches, FreeBytesThatNothingElseNames) {
   EXPECT_EQ(m_catalog->totals()->blobs, 1U);
 }
 
+TEST_P(CatalogCaches, FreeBytesThatAreReplacedOrRemoved) {
+  put_entry("c", "k", "old");
+  put_entry("c", "k", "fresh");
+  EXPECT_EQ(m_catalog->totals()->blobs, 1U);
+  EXPECT_EQ(m_catalog->totals()->deletions, 1U);
+  put_entry("c", "k", "fresh");
+  EXPECT_EQ(m_catalog->totals()->blobs, 1U);
+  ASSERT_TRUE(m_catalog->remove_entry("c", "k"));
+  EXPECT_EQ(m_catalog->totals()->blobs, 0U);
+}
+
+TEST_P(CatalogCaches, LeaveNoNameOfFreedBytes) {
+  const auto digests = [this] {
+    std::int64_t count = 0;
+    EXPECT_TRUE(m_database->read(
+        [&](sql::Session& session) { count = session.number("SELECT COUNT(*) FROM digest", {}).value(); }));
+    return count;
+  };
+  put("image", manifest("m"), {"latest"});
+  const auto before = digests();
+  put_entry("c", "k", "alone");
+  put_entry("c", "m", manifest("m").bytes);  // what is a manifest too keeps its name
+  EXPECT_EQ(digests(), before + 1);
+  ASSERT_TRUE(m_catalog->evict("c", 0, 100));
+  EXPECT_EQ(digests(), before);
+  EXPECT_TRUE(m_catalog->find_manifest("image", manifest("m").digest));
+}
+
 TEST_P(CatalogCaches, LeaveBytesThatOthersHave) {
   const auto member = add_blob("image", "member");
   const auto entry = put_entry("c", "elsewhere", "entry");

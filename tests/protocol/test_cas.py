@@ -4,6 +4,7 @@ import json
 import os
 import threading
 import unittest
+from xml.etree import ElementTree
 
 from slipway_server import basic, digest_of, eventually
 from test_access import PASSWORD, AccessCase
@@ -66,6 +67,19 @@ class KeysTest(CasCase):
         for method in ("POST", "PATCH", "OPTIONS"):
             answer = self.assertStatus(self.server.request(method, "/cas/c/k", body=b"x"), 405)
             self.assertEqual(answer["Allow"], "GET, HEAD, PUT, DELETE")
+
+    def test_folders_are_there_for_webdav_clients(self):
+        for path in ("/cas/c/", "/cas/c/a/b/", "/cas/new/%26%3Ca%20b/"):
+            answer = self.assertStatus(self.server.request("PROPFIND", path, [("Depth", "0")], b"<propfind/>"), 207)
+            response = ElementTree.fromstring(answer.body).find("{DAV:}response")
+            self.assertEqual(response.findtext("{DAV:}href"), path)
+            self.assertIsNotNone(response.find(".//{DAV:}resourcetype/{DAV:}collection"))
+            self.assertEqual(response.findtext(".//{DAV:}status"), "HTTP/1.1 200 OK")
+        self.assertStatus(self.server.request("MKCOL", "/cas/c/a/"), 404)
+        self.assertStatus(self.server.request("PROPFIND", "/cas/UPPER/"), 404)
+        self.assertStatus(self.server.request("PROPFIND", "/cas/c/k"), 405)
+        self.assertStatus(self.server.request("PROPFIND", "/v2/"), 405)
+        self.assertStatus(self.get("new/x"), 404)
 
     def test_a_broken_upload_leaves_what_was_there(self):
         self.assertStatus(self.put("broken/k", b"whole"), 201)
@@ -149,6 +163,17 @@ class BoundTest(CasCase):
             self.assertStatus(connection.response(), 413)
         self.assertKept("c/k", b"x" * 4000, server)
 
+    def test_what_was_replaced_or_deleted_takes_no_room(self):
+        server = self.serve()
+        self.put("c/k", os.urandom(50_000), server)
+        self.put("c/k", b"new", server)
+        self.assertEqual(self.raw_bytes(server), 3)
+        self.put("c/other", b"new", server)
+        self.assertStatus(server.request("DELETE", "/cas/c/k"), 204)
+        self.assertEqual(self.raw_bytes(server), 3)
+        self.assertStatus(server.request("DELETE", "/cas/c/other"), 204)
+        self.assertEqual(self.raw_bytes(server), 0)
+
     def test_many_writers_stay_within_it(self):
         server = self.serve('[cas]\nbytes = "100KB"\n')
         problems = []
@@ -176,6 +201,7 @@ class BoundTest(CasCase):
 class AccessTest(CasCase):
     def test_with_users(self):
         server = self.serve_users()
+        self.assertStatus(server.request("PROPFIND", "/cas/c/"), 401)
         for method, body in (("GET", None), ("HEAD", None), ("PUT", b"x"), ("DELETE", None)):
             answer = self.assertStatus(server.request(method, "/cas/c/k", body=body), 401)
             self.assertRegex(answer["WWW-Authenticate"], r'^Basic realm="')

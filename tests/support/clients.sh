@@ -34,8 +34,13 @@ EXIT_HOOKS=()       # functions to call before the scratch folder goes, last add
 step() { echo "   $*"; }
 
 fail() {
-  echo "FAIL: $*" >&2
+  say_failure "$*"
   exit 1
+}
+
+say_failure() {
+  echo "FAIL: $*" >&2
+  [ ! -d "$SCRATCH" ] || echo "FAIL: $*" >>"$SCRATCH/failures"
 }
 
 # Leaves with 77 ("skipped") when the client under test is absent; under CI that is a failure, for ctest counts a skip as
@@ -43,7 +48,7 @@ fail() {
 need_client() {
   local tool
   case $1 in
-    buildctl | buildkitd | crane | oras | regctl) need_built_client "$1" ;;
+    buildctl | buildkitd | crane | oras | regctl | sccache) need_built_client "$1" ;;
     *) command -v "$1" >/dev/null || absent "$1 is not installed" ;;
   esac
   for tool in curl htpasswd jq openssl sha256sum tar; do
@@ -113,7 +118,7 @@ make_scratch() {
   SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/slipway-client.XXXXXX")
   trap leave EXIT
   trap 'exit 130' INT TERM HUP
-  trap 'echo "FAIL: ${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND" >&2' ERR
+  trap 'say_failure "${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND"' ERR
 }
 
 leave() {
@@ -123,6 +128,7 @@ leave() {
   if [ "$status" != 0 ] && [ -s "$SERVER_LOG" ]; then
     echo "--- the registry's last words ($SERVER_LOG)" >&2
     tail -n 40 "$SERVER_LOG" >&2
+    cat "$SCRATCH/failures" >&2 # once more, for whoever is shown the end only
   fi
   for ((i = ${#EXIT_HOOKS[@]} - 1; i >= 0; i--)); do "${EXIT_HOOKS[i]}"; done
   [ -z "$SERVER_PID" ] || end_process "$SERVER_PID"

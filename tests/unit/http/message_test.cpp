@@ -82,8 +82,8 @@ TEST(CollectBody, RefusesOneByteTooManyInTheWordsItWasGiven) {
 }
 
 TEST(Methods, HaveNamesThatReadBack) {
-  for (const auto method :
-       {Method::get, Method::head, Method::post, Method::put, Method::patch, Method::del, Method::options})
+  for (const auto method : {Method::get, Method::head, Method::post, Method::put, Method::patch, Method::del,
+                            Method::options, Method::propfind})
     EXPECT_EQ(method_named(name_of(method)), method);
   EXPECT_EQ(method_named("TRACE"), Method::other);
   EXPECT_EQ(method_named(""), Method::other);

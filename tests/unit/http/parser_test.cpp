@@ -167,12 +167,12 @@ TEST(RequestLine, SpeaksOnlyHttp1) {
 }
 
 TEST(RequestLine, KnowsEveryMethodAndLetsTheRestThrough) {
-  for (const auto* name : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}) {
+  for (const auto* name : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"}) {
     MessageParser parser{Limits()};
     ASSERT_TRUE(parser.take_head(as_bytes(head("", std::string(name) + " / HTTP/1.1"))));
     EXPECT_EQ(name_of(parser.request().method), name);
   }
-  for (const auto* name : {"BREW", "get", "PROPFIND", "GETT"}) {
+  for (const auto* name : {"BREW", "get", "MKCOL", "GETT"}) {
     MessageParser parser{Limits()};
     ASSERT_TRUE(parser.take_head(as_bytes(head("", std::string(name) + " / HTTP/1.1"))));
     EXPECT_EQ(parser.request().method, Method::other) << name;
