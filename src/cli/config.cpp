@@ -84,6 +84,18 @@ Key boolean_key(std::string name, bool Config::* member, std::string meaning) {
           [member](const Config& config) { return config.*member ? "true" : "false"; }};
 }
 
+/// A text that is one of `choices`.
+Key choice_key(std::string name, std::string Config::* member, std::vector<std::string> choices, std::string meaning) {
+  return {std::move(name), "text", std::move(meaning),
+          [member, choices](Config& config, const std::vector<std::string>& values) -> Result<> {
+            if (std::ranges::find(choices, values.front()) == choices.end())
+              return fail(Failure::invalid, fmt::format("expected one of: {}", fmt::join(choices, ", ")));
+            config.*member = values.front();
+            return {};
+          },
+          [member](const Config& config) { return toml_text(config.*member); }};
+}
+
 Key number_key(std::string name, auto member, std::uint64_t least, std::string meaning) {
   return {std::move(name), "number", std::move(meaning),
           [member, least](Config& config, const std::vector<std::string>& values) -> Result<> {
@@ -152,18 +164,6 @@ Result<> check_url(const std::string& text) {
     return fail(Failure::invalid, "expected http:// or https:// and a host, without a path");
   return {};
 }
-Result<> check_challenge(const std::string& text) {
-  if (text != "bearer" && text != "basic") return fail(Failure::invalid, "expected bearer or basic");
-  return {};
-}
-Result<> check_level(const std::string& text) {
-  if (!log::level_named(text)) return fail(Failure::invalid, "expected debug, info, warn, error or off");
-  return {};
-}
-Result<> check_format(const std::string& text) {
-  if (text != "text" && text != "json") return fail(Failure::invalid, "expected text or json");
-  return {};
-}
 
 #define FIELD(expression) [](Config& c) -> auto& { return c.expression; }
 
@@ -197,10 +197,9 @@ const std::vector<Key>& all_keys() {
                "What needs no login: none, pull, push or all; unset: all where only this machine can connect and no "
                "users are configured, else none",
                check_anonymous),
-      text_key("access.challenge", FIELD(challenge),
-               "What clients are asked for: bearer (the Docker token protocol, which lets them pull without a login "
-               "too) or basic; both are understood",
-               check_challenge),
+      choice_key("access.challenge", &Config::challenge, {"bearer", "basic"},
+                 "What clients are asked for: bearer (the Docker token protocol, which lets them pull without a login "
+                 "too) or basic; both are understood"),
       duration_key("access.token_lifetime", FIELD(token_lifetime), "How long a token of that protocol is good"),
       boolean_key("access.public_metrics", &Config::public_metrics,
                   "Show /metrics to everybody, not only to administrators"),
@@ -228,14 +227,15 @@ const std::vector<Key>& all_keys() {
       number_key("limits.uploads", FIELD(uploads), 1, "Upload sessions open at once; 429 past it"),
       duration_key("limits.upload_expiry", FIELD(upload_expiry),
                    "An upload session that nobody touches this long ends"),
-      boolean_key("oci.sparse_indexes", &Config::sparse_indexes,
-                  "Accept image indexes whose children are not in the repository"),
+      choice_key("oci.sparse", &Config::sparse, {"none", "indexes", "all"},
+                 "Which manifests are accepted although some of what they list is not in the repository: none, indexes "
+                 "(images of platforms that are not kept here) or all"),
       size_key("cas.bytes", FIELD(cache.bytes_max),
                "Bytes of one plain HTTP cache (/cas/CACHE/KEY); past it the least recently used entries go"),
       size_key("cas.entry_bytes", FIELD(cache.entry_bytes_max), "Largest entry of such a cache; 413 past it"),
-      text_key("log.level", FIELD(log_level), "debug, info, warn, error or off; can be changed at run time",
-               check_level),
-      text_key("log.format", FIELD(log_format), "text for people, json for machines", check_format),
+      choice_key("log.level", &Config::log_level, {"debug", "info", "warn", "error", "off"},
+                 "debug, info, warn, error or off; can be changed at run time"),
+      choice_key("log.format", &Config::log_format, {"text", "json"}, "text for people, json for machines"),
       boolean_key("log.requests", &Config::log_requests, "One line for each request"),
   };
   return keys;

@@ -27,7 +27,7 @@ struct Config {
   std::uint64_t blob_bytes = 0;
   std::size_t uploads = 10'000;
   std::chrono::milliseconds upload_expiry = std::chrono::hours(24);
-  bool sparse_indexes = false;
+  std::string sparse = "none";
   std::string url;
   cas::CacheOptions cache;
   std::string challenge = "bearer";

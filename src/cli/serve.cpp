@@ -103,7 +103,9 @@ oci::RegistryOptions registry_options(const Config& config) {
   return {.manifest = {.size_max = config.manifest_bytes},
           .blob_bytes_max = config.blob_bytes,
           .uploads_max = config.uploads,
-          .sparse_indexes = config.sparse_indexes,
+          .sparse = config.sparse == "all"       ? oci::Sparse::all
+                    : config.sparse == "indexes" ? oci::Sparse::indexes
+                                                 : oci::Sparse::none,
           .basic_challenge = config.challenge == "basic",
           .url = config.url};
 }

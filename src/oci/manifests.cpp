@@ -95,8 +95,8 @@ Response Registry::store_manifest(Call& call, std::string bytes) {
   const bool is_index = manifest->media_type == oci_index || manifest->media_type == docker_list;
   const auto more_tags = request.target.parameters("tag");
   const auto tags = named ? more_tags : std::vector{path.last};
-  const auto put =
-      m_catalog.put_manifest(path.repository, *manifest, tags, who.name, !(is_index && m_options.sparse_indexes));
+  const bool may_be_sparse = m_options.sparse == Sparse::all || (is_index && m_options.sparse == Sparse::indexes);
+  const auto put = m_catalog.put_manifest(path.repository, *manifest, tags, who.name, !may_be_sparse);
   if (!put) return failure_response(put.error(), Code::name_unknown, request);
   if (!put->put) return children_missing(put->missing);
   auto response = created(manifest_path(path.repository, digest), digest);
@@ -105,7 +105,7 @@ Response Registry::store_manifest(Call& call, std::string bytes) {
   if (named)
     for (const auto& tag : tags) response.headers.add("OCI-Tag", tag);
   if (!put->missing.empty())
-    response.headers.add("Warning", fmt::format("299 - \"{} of what this index points at are not in the repository\"",
+    response.headers.add("Warning", fmt::format("299 - \"{} of what this manifest lists are not in the repository\"",
                                                 put->missing.size()));
   return response;
 }

@@ -12,14 +12,17 @@
 
 namespace slipway::oci {
 
+/// Which manifests are accepted although some of what they list is missing (the specification's "sparse manifests").
+enum class Sparse { none, indexes, all };
+
 struct RegistryOptions {
   ManifestLimits manifest;
   std::uint64_t blob_bytes_max = 0;     ///< of one blob; 0: no limit
   std::size_t uploads_max = 10'000;     ///< sessions open at once
   std::size_t names_page_max = 10'000;  ///< tags or repositories in one answer
-  bool sparse_indexes = false;          ///< accept indexes whose children are missing
-  bool basic_challenge = false;         ///< ask for Basic credentials, not for a token
-  std::string url;                      ///< "https://host" that clients reach this server by; empty: as each one did
+  Sparse sparse = Sparse::none;
+  bool basic_challenge = false;  ///< ask for Basic credentials, not for a token
+  std::string url;               ///< "https://host" that clients reach this server by; empty: as each one did
 };
 
 /// Safe to call from any thread. Everything it is given outlives it.

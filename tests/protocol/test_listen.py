@@ -132,8 +132,8 @@ class RefusalsTest(ServerTest):
                 ("[server]\nlisten = \"nowhere\"\n", 2, "is not a listen address"),
                 ("[server]\nproxies = [\"10.0.0.0/33\"]\n", 2, "is not an address or network"),
                 ("[access]\nanonymous = \"sometimes\"\n", 2, "is not one of none, pull, push, all"),
-                ("[log]\nlevel = \"loud\"\n", 2, "expected debug, info, warn, error or off"),
-                ("[log]\nformat = \"xml\"\n", 2, "expected text or json")):
+                ("[log]\nlevel = \"loud\"\n", 2, "expected one of: debug, info, warn, error, off"),
+                ("[log]\nformat = \"xml\"\n", 2, "expected one of: text, json")):
             said = self.refuse("--listen", "127.0.0.1:0", config=config) if "listen" not in config else \
                 self.refuse(config=config)
             self.assertIn(f"slipway.toml:{line}: ", said, config)

@@ -224,15 +224,20 @@ class RefusedTest(ManifestCase):
 
 
 class SettingsTest(ServerTest):
-    def test_sparse_indexes(self):
+    def test_sparse_manifests(self):
         index = json.dumps({"schemaVersion": 2, "mediaType": INDEX,
                             "manifests": [descriptor(b"absent", MANIFEST)]}).encode()
         image = image_manifest(b"absent", [])
-        server = self.serve("[oci]\nsparse_indexes = true\n")
+        server = self.serve('[oci]\nsparse = "indexes"\n')
         answer = self.assertStatus(server.put_manifest("sparse", "index", index, INDEX), 201)
-        self.assertRegex(answer["Warning"], r'^299 - "1 of what this index points at [^"]*"$')
+        self.assertRegex(answer["Warning"], r'^299 - "1 of what this manifest lists [^"]*"$')
         self.assertEqual(server.request("GET", "/v2/sparse/manifests/index").body, index)
         self.assertEqual(server.put_manifest("sparse", "image", image).code(), "MANIFEST_BLOB_UNKNOWN")
+        server = self.serve('[oci]\nsparse = "all"\n')
+        self.assertStatus(server.put_manifest("sparse", "index", index, INDEX), 201)
+        answer = self.assertStatus(server.put_manifest("sparse", "image", image), 201)
+        self.assertRegex(answer["Warning"], r'^299 - "1 of what this manifest lists [^"]*"$')
+        self.assertEqual(server.request("GET", "/v2/sparse/manifests/image").body, image)
 
     def test_sizes(self):
         server = self.serve('[limits]\nmanifest_bytes = "2KiB"\n')

@@ -233,16 +233,23 @@ TEST_F(RegistryTest, TagsArePagedByLinks) {
   EXPECT_EQ(ask("GET", "/v2/r/tags/list?n=5").header("Link"), "");
 }
 
-TEST_F(RegistryTest, SparseIndexesAreTakenWhereThatIsStated) {
+TEST_F(RegistryTest, SparseManifestsAreTakenWhereThatIsStated) {
   const auto child =
       R"({"mediaType":"application/vnd.oci.image.manifest.v1+json","size":1,"digest":")" + digest("x") + R"("})";
   const auto index =
       R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[)" + child + "]}";
+  const auto image =
+      R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","layers":[],"config":)" + child +
+      "}";
   const auto refused = ask("PUT", "/v2/a/manifests/latest", {}, index);
   EXPECT_EQ(refused.status, 404);
   EXPECT_EQ(refused.code(), "MANIFEST_BLOB_UNKNOWN");
-  serve({.sparse_indexes = true});
+  serve({.sparse = Sparse::indexes});
   EXPECT_EQ(ask("PUT", "/v2/a/manifests/latest", {}, index).status, 201);
+  EXPECT_EQ(ask("PUT", "/v2/a/manifests/latest", {}, image).code(), "MANIFEST_BLOB_UNKNOWN");
+  serve({.sparse = Sparse::all});
+  EXPECT_EQ(ask("PUT", "/v2/a/manifests/latest", {}, index).status, 201);
+  EXPECT_EQ(ask("PUT", "/v2/a/manifests/latest", {}, image).status, 201);
 }
 
 }  // namespace
