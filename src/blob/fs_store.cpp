@@ -166,6 +166,7 @@ Result<std::unique_ptr<Upload>> FsStore::resume(LocationId id, const ResumeToken
     return fail(Failure::corrupt, "an upload's resume token cannot be read");
   const auto path = upload_path(id);
   auto opened = open_file(path, O_RDWR);
+  if (!opened && opened.error().failure == Failure::not_found && take_back(id)) opened = open_file(path, O_RDWR);
   if (!opened && opened.error().failure == Failure::not_found)
     return fail(Failure::not_found, "the upload's bytes are gone: begin it again");  // a client reads this: no path
   if (!opened) return std::unexpected(opened.error());
@@ -179,9 +180,16 @@ Result<std::unique_ptr<Upload>> FsStore::resume(LocationId id, const ResumeToken
   return std::make_unique<FsUpload>(*this, id, std::move(file), path, position, true);
 }
 
-Result<> FsStore::discard(LocationId id, const ResumeToken&) {
+Result<> FsStore::take_back(LocationId id) {
+  const auto finished = path_of(key_of(id));
   const auto path = upload_path(id);
-  if (::unlink(path.c_str()) < 0 && errno != ENOENT) return fail_errno(errno, "removing " + path.string());
+  if (::rename(finished.c_str(), path.c_str()) < 0) return fail_errno(errno, "renaming " + finished.string());
+  return sync_directory(path.parent_path());
+}
+
+Result<> FsStore::discard(LocationId id, const ResumeToken&) {
+  for (const auto& path : {upload_path(id), path_of(key_of(id))})
+    if (::unlink(path.c_str()) < 0 && errno != ENOENT) return fail_errno(errno, "removing " + path.string());
   return {};
 }
 

@@ -39,6 +39,8 @@ private:
   explicit FsStore(std::filesystem::path directory) : m_directory(std::move(directory)) {}
   std::filesystem::path path_of(std::string_view key) const { return m_directory / key; }
   std::filesystem::path upload_path(LocationId id) const;
+  /// Makes an upload again of a finished file that no row has; not_found where there is none.
+  Result<> take_back(LocationId id);
   /// Makes the folder of finished bytes exist, durably, once.
   Result<> ensure_folder(const std::filesystem::path& folder);
 

@@ -49,7 +49,9 @@ Result<Intake> Intake::resume(BlobStore& store, LocationId id, const ResumeToken
   for (const auto& hasher : hashers)
     if (hasher.count() != upload->position())
       return fail(Failure::corrupt, "an upload's bytes and hash states do not belong together");
-  return Intake(std::move(upload), std::move(hashers));
+  Intake intake(std::move(upload), std::move(hashers));
+  intake.m_was_suspended = true;
+  return intake;
 }
 
 Result<> Intake::discard(BlobStore& store, LocationId id, const ResumeToken& token) {
@@ -65,6 +67,7 @@ Result<> Intake::write(ByteView bytes) {
 
 Result<ResumeToken> Intake::suspend() {
   TRY_ASSIGN(const auto stored, m_upload->suspend());
+  m_was_suspended = true;
   std::string token;
   append_part(token, stored);
   for (const auto& hasher : m_hashers) append_part(token, hasher.save());

@@ -25,6 +25,9 @@ public:
 
   /// The digest of all bytes by `algorithm`; reads them once more if it was not announced.
   Result<Digest> digest(Algorithm algorithm);
+  /// Somebody may have a token to go on from.
+  bool was_suspended() const { return m_was_suspended; }
+
   /// Digests known without reading again.
   std::vector<Digest> digests() const;
 
@@ -37,6 +40,7 @@ private:
 
   std::unique_ptr<Upload> m_upload;
   std::vector<Hasher> m_hashers;
+  bool m_was_suspended = false;
 };
 
 }  // namespace slipway::blob

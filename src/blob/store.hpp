@@ -68,9 +68,11 @@ public:
 
   /// Begins an upload whose bytes will be location `id`, in one request (`resumable` false: no suspend()) or several.
   virtual Result<std::unique_ptr<Upload>> begin(LocationId id, bool resumable) = 0;
-  /// Goes on from a token; bytes written after it was made are dropped.
+  /// Goes on from a token; bytes written after it was made are dropped. So too after a finish() that nobody heard of,
+  /// because the server died or the catalog refused it: the caller knows that no row has the location.
   virtual Result<std::unique_ptr<Upload>> resume(LocationId id, const ResumeToken& token) = 0;
-  /// Removes a suspended upload's bytes; removing absent ones succeeds.
+  /// Removes the bytes of an upload that was begun, finished ones that no row has included; removing absent ones
+  /// succeeds.
   virtual Result<> discard(LocationId id, const ResumeToken& token) = 0;
 
   /// Removes a location's bytes, durably; removing absent ones succeeds.

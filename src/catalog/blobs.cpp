@@ -49,8 +49,7 @@ Result<StoredBlob> Catalog::adopt_blob(const std::string& repository, const Dige
     out = known_blob(session, digest);
     if (!out) return fail(Failure::not_found, "no blob " + digest.text());
     give(session, repository, digest, out->id);
-    end_upload(session, upload);
-    return {};
+    return end_upload(session, upload);
   }));
   return *out;
 }
@@ -78,8 +77,7 @@ Result<StoredBlob> Catalog::commit_blob(const std::string& repository, const std
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
     out = enter_blob(session, digests, location, store_id, replace);
     give(session, repository, digests.front(), out->id);
-    end_upload(session, upload);
-    return {};
+    return end_upload(session, upload);
   }));
   return *out;
 }

@@ -59,7 +59,8 @@ public:
   /// Gives `to` a blob that `from` has; not_found where it has not.
   Result<StoredBlob> mount_blob(const std::string& to, const std::string& from, const Digest& digest);
   /// Enters durable bytes and gives them to `repository`, ending `upload` if it is named. Where the content is known
-  /// already, that blob is kept and `location` queued for deletion — or, with `replace`, the old location is.
+  /// already, that blob is kept and `location` queued for deletion — or, with `replace`, the old location is. conflict
+  /// where `upload` has ended meanwhile.
   Result<StoredBlob> commit_blob(const std::string& repository, const std::vector<Digest>& digests,
                                  const blob::Location& location, const std::string& store_id, const std::string& upload,
                                  bool replace);
@@ -130,9 +131,13 @@ public:
   Result<Upload> claim_upload(const std::string& repository, const std::string& id);
   /// conflict where a later request has claimed it.
   Result<> save_upload(const Upload& upload);
-  Result<> remove_upload(const std::string& id);
+  /// Ends a session without a blob. False where it has ended, or somebody touched it at or after `untouched_since`;
+  /// where true, the caller discards its bytes.
+  Result<bool> remove_upload(const std::string& id, std::optional<Timestamp> untouched_since = std::nullopt);
   /// Sessions nobody touched since `before`.
   Result<std::vector<Upload>> stale_uploads(Timestamp before, std::size_t limit);
+  /// What all sessions have reserved: for checks.
+  Result<std::vector<blob::LocationId>> upload_locations();
 
   std::uint64_t cache_hits() const { return m_names.hits() + m_blobs.hits(); }
   std::uint64_t cache_misses() const { return m_names.misses() + m_blobs.misses(); }
@@ -155,7 +160,7 @@ private:
   void journal(sql::Session& session, std::string_view event, const std::string& body);
   void record_tag_move(sql::Session& session, const std::string& repository, const std::string& tag,
                        const std::string& who, const std::optional<std::string>& digest);
-  void end_upload(sql::Session& session, const std::string& id);
+  Result<> end_upload(sql::Session& session, const std::string& id);
   void name_changes(sql::Session& session, const std::string& key);
   void blob_changes(sql::Session& session, const std::string& key);
   /// What else goes with a membership that was just deleted.

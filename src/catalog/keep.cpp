@@ -31,7 +31,7 @@ Result<> keep(Catalog& catalog, blob::BlobStore& store, blob::Intake& intake, co
   TRY_ASSIGN(const auto location, intake.finish());
   const auto kept = entering.commit(digests, location, lost);
   if (!kept) {
-    if (is_final(kept.error().failure))
+    if (is_final(kept.error().failure) && !intake.was_suspended())  // else the session goes on from what it has
       if (auto removed = store.remove(location); !removed)
         log::warn("refused bytes stay behind", {{"error", removed.error().message}});
     return std::unexpected(kept.error());

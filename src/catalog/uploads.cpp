@@ -1,6 +1,8 @@
 #include "base/random.hpp"
 #include "catalog/steps.hpp"
 
+#include <limits>
+
 namespace slipway::catalog {
 namespace {
 
@@ -78,11 +80,25 @@ Result<> Catalog::save_upload(const Upload& upload) {
   });
 }
 
-Result<> Catalog::remove_upload(const std::string& id) {
-  return m_database.write([&](sql::Session& session) -> Result<> {
-    end_upload(session, id);
+Result<bool> Catalog::remove_upload(const std::string& id, std::optional<Timestamp> untouched_since) {
+  bool removed = false;
+  TRY(m_database.write([&](sql::Session& session) -> Result<> {
+    const auto before = untouched_since ? to_micros(*untouched_since) : std::numeric_limits<std::int64_t>::max();
+    removed = session.run("DELETE FROM upload WHERE id = $1 AND touched_at < $2", {id, before}) > 0;
     return {};
-  });
+  }));
+  return removed;
+}
+
+Result<std::vector<blob::LocationId>> Catalog::upload_locations() {
+  std::vector<blob::LocationId> out;
+  TRY(m_database.read([&](sql::Session& session) {
+    out.clear();
+    session.run("SELECT location FROM upload", {}, [&](const sql::Row& row) {
+      out.push_back(blob::LocationId(static_cast<std::uint64_t>(row.integer(0))));
+    });
+  }));
+  return out;
 }
 
 Result<std::vector<Upload>> Catalog::stale_uploads(Timestamp before, std::size_t limit) {

@@ -33,7 +33,8 @@ Result<std::size_t> expire_uploads(catalog::Catalog& catalog, blob::BlobStore& s
     TRY_ASSIGN(const auto stale, catalog.stale_uploads(before, page));
     if (stale.empty()) return ended;
     for (const auto& upload : stale) {
-      TRY(catalog.remove_upload(upload.id));
+      TRY_ASSIGN(const bool removed, catalog.remove_upload(upload.id, before));
+      if (!removed) continue;  // it went on, or was finished: its bytes are not ours
       TRY(blob::Intake::discard(store, upload.location, upload.token));
       ++ended;
     }

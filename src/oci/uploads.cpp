@@ -313,7 +313,7 @@ Response Registry::cancel_upload(Call& call) {
   const std::lock_guard lock(hold->mutex);
   if (hold->revoked) return taken_over();
   const auto upload = m_catalog.claim_upload(call.path.repository, known->id);  // as the older request saved it
-  const auto ended = upload ? m_catalog.remove_upload(known->id) : std::unexpected(upload.error());
+  const auto ended = upload ? m_catalog.remove_upload(known->id) : Result<bool>(std::unexpected(upload.error()));
   m_active.release(known->id, hold);
   if (!ended) return failure_response(ended.error(), Code::blob_upload_unknown, call.request);
   if (auto discarded = blob::Intake::discard(m_store, upload->location, upload->token); !discarded)

@@ -223,6 +223,32 @@ TEST_P(BlobStoreContract, GoesBackToAnOlderToken) {
   EXPECT_EQ(read(*(*resumed)->finish()), "first!");
 }
 
+TEST_P(BlobStoreContract, GoesOnAfterAFinishThatNobodyHeardOf) {
+  auto upload = begin(true);
+  ASSERT_TRUE(upload->write(as_bytes("kept")));
+  const auto token = upload->suspend();
+  ASSERT_TRUE(upload->write(as_bytes(" and the rest")));
+  ASSERT_TRUE(upload->finish());
+  upload.reset();
+  restart();
+  const auto resumed = m_store->resume(LocationId{42}, *token);
+  ASSERT_TRUE(resumed);
+  EXPECT_EQ((*resumed)->position(), 4U);
+  EXPECT_TRUE(listed().empty());
+  ASSERT_TRUE((*resumed)->write(as_bytes(" again")));
+  EXPECT_EQ(read(*(*resumed)->finish()), "kept again");
+}
+
+TEST_P(BlobStoreContract, DiscardsAFinishThatNobodyHeardOf) {
+  auto upload = begin(true);
+  ASSERT_TRUE(upload->write(as_bytes("x")));
+  const auto token = upload->suspend();
+  ASSERT_TRUE(upload->finish());
+  EXPECT_TRUE(m_store->discard(LocationId{42}, *token));
+  EXPECT_TRUE(listed().empty());
+  EXPECT_EQ(m_store->resume(LocationId{42}, *token).error().failure, Failure::not_found);
+}
+
 TEST_P(BlobStoreContract, KeepsASuspendedUploadThatIsResumedAndDropped) {
   auto upload = begin(true);
   ASSERT_TRUE(upload->write(as_bytes("kept")));

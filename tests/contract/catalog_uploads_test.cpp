@@ -77,11 +77,35 @@ TEST_P(CatalogUploads, AreClaimedByRepositoryAndIdTogether) {
 
 TEST_P(CatalogUploads, AreGoneOnceTheyAreRemoved) {
   const auto upload = begin();
-  ASSERT_TRUE(m_catalog->remove_upload(upload.id));
+  EXPECT_EQ(m_catalog->upload_locations().value(), std::vector{upload.location});
+  EXPECT_TRUE(m_catalog->remove_upload(upload.id).value());
+  EXPECT_TRUE(m_catalog->upload_locations()->empty());
   EXPECT_EQ(m_catalog->find_upload("a", upload.id).error().failure, Failure::not_found);
   EXPECT_EQ(m_catalog->claim_upload("a", upload.id).error().failure, Failure::not_found);
   EXPECT_EQ(m_catalog->save_upload(upload).error().failure, Failure::conflict);
-  EXPECT_TRUE(m_catalog->remove_upload(upload.id));
+  EXPECT_FALSE(m_catalog->remove_upload(upload.id).value());
+}
+
+TEST_P(CatalogUploads, AreNotRemovedOnceTheyWentOn) {
+  const auto upload = begin();
+  const auto before = m_clock.now() + std::chrono::seconds(1);
+  m_clock.advance(std::chrono::seconds(1));
+  ASSERT_TRUE(m_catalog->claim_upload("a", upload.id));
+  EXPECT_FALSE(m_catalog->remove_upload(upload.id, before).value());
+  EXPECT_TRUE(m_catalog->remove_upload(upload.id, before + std::chrono::seconds(1)).value());
+}
+
+// Its bytes may be gone already, whoever ended it.
+TEST_P(CatalogUploads, MakeNoBlobOnceTheyAreRemoved) {
+  const auto upload = begin();
+  const auto known = add_blob("a", "known");
+  ASSERT_TRUE(m_catalog->remove_upload(upload.id));
+  const auto digest = digest_of(as_bytes("new"));
+  EXPECT_EQ(m_catalog->commit_blob("a", {digest}, location_for("new"), "store", upload.id, false).error().failure,
+            Failure::conflict);
+  EXPECT_EQ(m_catalog->find_blob_anywhere(digest).error().failure, Failure::not_found);
+  EXPECT_EQ(m_catalog->adopt_blob("b", known, upload.id).error().failure, Failure::conflict);
+  EXPECT_FALSE(m_catalog->has_repository("b").value());
 }
 
 TEST_P(CatalogUploads, AreBounded) {

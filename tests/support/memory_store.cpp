@@ -92,7 +92,9 @@ Result<std::unique_ptr<blob::Upload>> MemoryStore::resume(LocationId id, const b
   if (!token.starts_with(prefix) || std::from_chars(token.data() + prefix.size(), end, position).ptr != end)
     return fail(Failure::corrupt, "an upload's resume token cannot be read");
   const std::lock_guard lock(m_disk->mutex);
-  const auto found = m_disk->suspended.find(id);
+  auto found = m_disk->suspended.find(id);
+  if (auto finished = m_disk->finished.extract(id); found == m_disk->suspended.end() && finished)
+    found = m_disk->suspended.emplace(id, std::move(finished.mapped())).first;
   if (found == m_disk->suspended.end()) return fail(Failure::not_found, "no such upload");
   if (found->second.size() < position) return fail(Failure::corrupt, "an upload is shorter than was acknowledged");
   return std::make_unique<MemoryUpload>(m_disk, id, true, found->second.substr(0, position));
@@ -101,6 +103,7 @@ Result<std::unique_ptr<blob::Upload>> MemoryStore::resume(LocationId id, const b
 Result<> MemoryStore::discard(LocationId id, const blob::ResumeToken&) {
   const std::lock_guard lock(m_disk->mutex);
   m_disk->suspended.erase(id);
+  m_disk->finished.erase(id);
   return {};
 }
 
