@@ -209,12 +209,13 @@ def run_slipway(*arguments, folder, env=None, timeout=PATIENCE):
 class Server:
     """A server with its data, configuration and log in `folder`. Starts at once; use it as a context, or stop() it."""
 
-    def __init__(self, folder, config="", flags=(), listen=("127.0.0.1:0",)):
+    def __init__(self, folder, config="", flags=(), listen=("127.0.0.1:0",), env=None):
         self.folder = Path(folder)
         self.data = self.folder / "data"
         self.config = self.folder / "slipway.toml"
         self.config.write_text(config)
         self.flags = [flag for address in listen for flag in ("--listen", address)] + list(flags)
+        self.env = env or {}  # besides this process's own
         self.process = None
         self.log = ""  # of processes that ended
         self.start()
@@ -230,7 +231,7 @@ class Server:
         self._log_file = open(self.folder / "log", "w+", encoding="utf-8")
         self.process = subprocess.Popen(
             [os.environ["SLIPWAY_BIN"], "serve", "--config", self.config, "--data", self.data, *self.flags],
-            stdout=self._log_file, stderr=self._log_file, env=environment(self.folder), cwd=self.folder)
+            stdout=self._log_file, stderr=self._log_file, env=environment(self.folder) | self.env, cwd=self.folder)
         try:
             announced = eventually(self._announced, "the server's start")
         except BaseException:
