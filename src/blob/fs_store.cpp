@@ -166,6 +166,18 @@ Result<std::unique_ptr<Upload>> FsStore::resume(LocationId id, const ResumeToken
     return fail(Failure::corrupt, "an upload's resume token cannot be read");
   const auto path = upload_path(id);
   auto opened = open_file(path, O_RDWR);
+  if (!opened && opened.error().failure == Failure::not_found) {
+    // A finish that the catalog never heard of has given the file its last name; the session is still open, so it comes
+    // back.
+    const auto finished = path_of(key_of(id));
+    if (::rename(finished.c_str(), path.c_str()) == 0) {
+      TRY(sync_directory(path.parent_path()));
+      TRY(sync_directory(finished.parent_path()));
+      opened = open_file(path, O_RDWR);
+    } else if (errno != ENOENT) {
+      return fail_errno(errno, "taking back " + finished.string());
+    }
+  }
   if (!opened && opened.error().failure == Failure::not_found)
     return fail(Failure::not_found, "the upload's bytes are gone: begin it again");  // a client reads this: no path
   if (!opened) return std::unexpected(opened.error());

@@ -68,7 +68,8 @@ public:
 
   /// Begins an upload whose bytes will be location `id`, in one request (`resumable` false: no suspend()) or several.
   virtual Result<std::unique_ptr<Upload>> begin(LocationId id, bool resumable) = 0;
-  /// Goes on from a token; bytes written after it was made are dropped.
+  /// Goes on from a token; bytes written after it was made are dropped. Also after a finish() whose location nobody
+  /// entered anywhere, as a crash may leave it: the location is gone then. Never for a location that somebody knows.
   virtual Result<std::unique_ptr<Upload>> resume(LocationId id, const ResumeToken& token) = 0;
   /// Removes a suspended upload's bytes; removing absent ones succeeds.
   virtual Result<> discard(LocationId id, const ResumeToken& token) = 0;

@@ -196,6 +196,21 @@ TEST_P(BlobStoreContract, GoesOnAfterARestart) {
   EXPECT_EQ(read(*location), "one two");
 }
 
+TEST_P(BlobStoreContract, GoesOnAfterAFinishThatNobodyHeardOf) {
+  auto upload = begin(true);
+  ASSERT_TRUE(upload->write(as_bytes("kept")));
+  const auto token = upload->suspend();
+  ASSERT_TRUE(upload->write(as_bytes(" and not acknowledged")));
+  ASSERT_TRUE(upload->finish());
+  upload.reset();
+  restart();
+  const auto resumed = m_store->resume(LocationId{42}, *token);
+  ASSERT_TRUE(resumed) << resumed.error().message;
+  EXPECT_EQ((*resumed)->position(), 4U);
+  ASSERT_TRUE((*resumed)->write(as_bytes(" on")));
+  EXPECT_EQ(read(*(*resumed)->finish()), "kept on");
+}
+
 TEST_P(BlobStoreContract, DropsWhatWasWrittenAfterTheToken) {
   auto upload = begin(true);
   ASSERT_TRUE(upload->write(as_bytes("kept")));

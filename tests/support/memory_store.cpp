@@ -92,6 +92,7 @@ Result<std::unique_ptr<blob::Upload>> MemoryStore::resume(LocationId id, const b
   if (!token.starts_with(prefix) || std::from_chars(token.data() + prefix.size(), end, position).ptr != end)
     return fail(Failure::corrupt, "an upload's resume token cannot be read");
   const std::lock_guard lock(m_disk->mutex);
+  if (auto finished = m_disk->finished.extract(id)) m_disk->suspended[id] = std::move(finished.mapped());
   const auto found = m_disk->suspended.find(id);
   if (found == m_disk->suspended.end()) return fail(Failure::not_found, "no such upload");
   if (found->second.size() < position) return fail(Failure::corrupt, "an upload is shorter than was acknowledged");
