@@ -147,7 +147,14 @@ class World:
     def kill_at(self, moment):
         """That many seconds after the server's launch."""
         time.sleep(max(0, self.server.launched + moment - time.monotonic()))
+        self.kill_running()
+
+    def kill_running(self):
+        ended = self.server.process.poll()
+        self.killing.set()
         self.server.kill()
+        if ended is not None:
+            raise Violation(f"the server ended by itself, with {ended}")
 
     def under_load(self, moment):
         self.round_began = time.monotonic()
@@ -155,15 +162,11 @@ class World:
         for thread in threads:
             thread.start()
         time.sleep(max(0, self.round_began + moment - time.monotonic()))
-        died = self.server.process.poll()
-        self.killing.set()
-        self.server.kill()
+        self.kill_running()
         for thread in threads:
             thread.join(60)
             if thread.is_alive():
                 raise Violation("a client still waits for an answer")
-        if died is not None:
-            raise Violation(f"the server ended by itself, with {died}")
         if self.failure:
             raise Violation(self.failure)
 
