@@ -3,7 +3,7 @@
 #include "admin/doctor.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
-#include "blob/intake.hpp"
+#include "catalog/keep.hpp"
 
 #include <algorithm>
 #include <array>
@@ -53,10 +53,10 @@ Result<Json> show_repository(Instance& instance, const Parameters& parameters, c
 
 Result<Json> remove_repository(Instance& instance, const Parameters& parameters, const std::string& who) {
   TRY_ASSIGN(const auto name, required(parameters, "repository"));
-  TRY_ASSIGN(const auto uploads, instance.catalog.remove_repository(name, who));
-  for (const auto& upload : uploads)
-    if (auto gone = blob::Intake::discard(instance.store, upload.location, upload.token); !gone)
-      log::warn("an ended upload's bytes stay behind", {{"error", gone.error().message}});
+  TRY_ASSIGN(const auto unwanted, instance.catalog.remove_repository(name, who));
+  for (const auto& location : unwanted)
+    if (const auto gone = catalog::remove_queued(instance.catalog, instance.store, location); !gone)
+      log::warn("an ended upload's bytes stay until they are removed later", {{"error", gone.error().message}});
   return Json{{"removed", name}};
 }
 

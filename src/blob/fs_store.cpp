@@ -187,16 +187,15 @@ Result<> FsStore::take_back(LocationId id) {
   return sync_directory(path.parent_path());
 }
 
-Result<> FsStore::discard(LocationId id, const ResumeToken&) {
-  for (const auto& path : {upload_path(id), path_of(key_of(id))})
-    if (::unlink(path.c_str()) < 0 && errno != ENOENT) return fail_errno(errno, "removing " + path.string());
-  return {};
+static Result<> remove_file(const fs::path& path) {
+  if (::unlink(path.c_str()) < 0) return errno == ENOENT ? Result<>{} : fail_errno(errno, "removing " + path.string());
+  return sync_directory(path.parent_path());
 }
 
 Result<> FsStore::remove(const Location& location) {
-  const auto path = path_of(location.key);
-  if (::unlink(path.c_str()) < 0) return errno == ENOENT ? Result<>{} : fail_errno(errno, "removing " + path.string());
-  return sync_directory(path.parent_path());
+  if (location.kind != LocationKind::upload) return remove_file(path_of(location.key));
+  TRY(remove_file(upload_path(location.id)));
+  return remove_file(path_of(key_of(location.id)));
 }
 
 Result<> FsStore::list(const std::function<void(LocationId, std::uint64_t)>& each) {

@@ -27,7 +27,6 @@ public:
   Result<FileSlice> open(const Location& location, ByteRange range) override;
   Result<std::unique_ptr<Upload>> begin(LocationId id, bool resumable) override;
   Result<std::unique_ptr<Upload>> resume(LocationId id, const ResumeToken& token) override;
-  Result<> discard(LocationId id, const ResumeToken& token) override;
   Result<> remove(const Location& location) override;
   Result<std::string> identity() override;
   Result<Space> space() override;

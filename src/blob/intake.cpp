@@ -54,9 +54,9 @@ Result<Intake> Intake::resume(BlobStore& store, LocationId id, const ResumeToken
   return intake;
 }
 
-Result<> Intake::discard(BlobStore& store, LocationId id, const ResumeToken& token) {
+Location Intake::unfinished(LocationId id, const ResumeToken& token) {
   std::string_view rest = token;
-  return store.discard(id, std::string(take_part(rest).value_or(std::string_view())));
+  return {id, LocationKind::upload, std::string(take_part(rest).value_or(std::string_view())), {}};
 }
 
 Result<> Intake::write(ByteView bytes) {

@@ -15,8 +15,8 @@ public:
   static Result<Intake> begin(BlobStore& store, LocationId id, bool resumable, std::vector<Algorithm> announced = {});
   /// From a token of suspend(). Failure::corrupt where token and bytes do not belong together.
   static Result<Intake> resume(BlobStore& store, LocationId id, const ResumeToken& token);
-  /// Removes what a token stands for.
-  static Result<> discard(BlobStore& store, LocationId id, const ResumeToken& token);
+  /// What an upload has left, to be removed: one that was begun for `id`, and last suspended with `token`, if at all.
+  static Location unfinished(LocationId id, const ResumeToken& token);
 
   std::uint64_t position() const { return m_upload->position(); }
   Result<> write(ByteView bytes);

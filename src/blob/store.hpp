@@ -19,14 +19,14 @@ enum class LocationId : std::uint64_t {};
 constexpr std::uint64_t number_of(LocationId id) { return static_cast<std::uint64_t>(id); }
 
 /// How a location's bytes are kept. The numbers are stored in the catalog: never renumber. Packs and recipes come
-/// later.
-enum class LocationKind : std::uint8_t { raw = 1 };
+/// later. `upload`: the bytes of an upload that ended without a blob; only to be removed.
+enum class LocationKind : std::uint8_t { raw = 1, upload = 2 };
 
 /// Finished bytes, as the catalog remembers them.
 struct Location {
   LocationId id{};
   LocationKind kind = LocationKind::raw;
-  std::string key;  ///< the store's own name for the object that holds them
+  std::string key;  ///< the store's own name for the object that holds them; of an upload: its token
   ByteRange range;  ///< where in it
 };
 
@@ -71,11 +71,9 @@ public:
   /// Goes on from a token; bytes written after it was made are dropped. So too after a finish() that nobody heard of,
   /// because the server died or the catalog refused it: the caller knows that no row has the location.
   virtual Result<std::unique_ptr<Upload>> resume(LocationId id, const ResumeToken& token) = 0;
-  /// Removes the bytes of an upload that was begun, finished ones that no row has included; removing absent ones
-  /// succeeds.
-  virtual Result<> discard(LocationId id, const ResumeToken& token) = 0;
 
-  /// Removes a location's bytes, durably; removing absent ones succeeds.
+  /// Removes a location's bytes, durably; removing absent ones succeeds. Of an upload: whatever there is of it,
+  /// finished bytes included, for the caller knows that no row has them.
   virtual Result<> remove(const Location& location) = 0;
 
   /// The store's own identity, made with it: the catalog holds it too, and a mismatch refuses writes.

@@ -244,8 +244,7 @@ Result<> Caches::make_room(const std::string& cache) {
 
 void Caches::drop(const std::vector<blob::Location>& unwanted) {
   for (const auto& location : unwanted) {
-    auto gone = m_store.remove(location);
-    if (gone) gone = m_catalog.forget_deletion(location.id);
+    const auto gone = catalog::remove_queued(m_catalog, m_store, location);
     if (!gone)
       log::warn("a cache's unwanted bytes stay until they are removed later", {{"error", gone.error().message}});
   }

@@ -49,7 +49,11 @@ Result<StoredBlob> Catalog::adopt_blob(const std::string& repository, const Dige
     out = known_blob(session, digest);
     if (!out) return fail(Failure::not_found, "no blob " + digest.text());
     give(session, repository, digest, out->id);
-    return end_upload(session, upload);
+    // What was saved of it has a file, which must not stay if we die before it is removed.
+    const bool saved =
+        !upload.empty() && session.number("SELECT 1 FROM upload WHERE id = $1 AND LENGTH(token) > 0", {upload});
+    if (saved) take_upload(session, upload);
+    return saved ? Result<>() : end_upload(session, upload);
   }));
   return *out;
 }

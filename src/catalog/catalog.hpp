@@ -41,9 +41,9 @@ public:
                                                 const std::string& kind = {});
   Result<bool> has_repository(const std::string& repository);
   Result<RepositoryRecord> repository(const std::string& repository);
-  /// With its tags, manifests, memberships and uploads; the uploads are returned, their bytes to be discarded.
+  /// With its tags, manifests, memberships and uploads; the uploads' bytes are returned, in the deletion queue.
   /// not_found unless it exists.
-  Result<std::vector<Upload>> remove_repository(const std::string& repository, const std::string& who);
+  Result<std::vector<blob::Location>> remove_repository(const std::string& repository, const std::string& who);
   /// Blobs that no repository has, and manifests that none has.
   Result<Unreachable> unreachable();
 
@@ -131,9 +131,10 @@ public:
   Result<Upload> claim_upload(const std::string& repository, const std::string& id);
   /// conflict where a later request has claimed it.
   Result<> save_upload(const Upload& upload);
-  /// Ends a session without a blob. False where it has ended, or somebody touched it at or after `untouched_since`;
-  /// where true, the caller discards its bytes.
-  Result<bool> remove_upload(const std::string& id, std::optional<Timestamp> untouched_since = std::nullopt);
+  /// Ends a session without a blob, and returns its bytes, which are in the deletion queue. Nothing where it has ended,
+  /// or somebody touched it at or after `untouched_since`.
+  Result<std::optional<blob::Location>> remove_upload(const std::string& id,
+                                                      std::optional<Timestamp> untouched_since = std::nullopt);
   /// Sessions nobody touched since `before`.
   Result<std::vector<Upload>> stale_uploads(Timestamp before, std::size_t limit);
   /// What all sessions have reserved: for checks.
@@ -160,6 +161,7 @@ private:
   void journal(sql::Session& session, std::string_view event, const std::string& body);
   void record_tag_move(sql::Session& session, const std::string& repository, const std::string& tag,
                        const std::string& who, const std::optional<std::string>& digest);
+  std::optional<blob::Location> take_upload(sql::Session& session, const std::string& id);
   Result<> end_upload(sql::Session& session, const std::string& id);
   void name_changes(sql::Session& session, const std::string& key);
   void blob_changes(sql::Session& session, const std::string& key);

@@ -13,6 +13,11 @@ bool is_whole(blob::BlobStore& store, const StoredBlob& blob) {
   return store.open(blob.location, {0, blob.size}).has_value();
 }
 
+Result<> remove_queued(Catalog& catalog, blob::BlobStore& store, const blob::Location& location) {
+  TRY(store.remove(location));
+  return catalog.forget_deletion(location.id);
+}
+
 Result<> keep(Catalog& catalog, blob::BlobStore& store, blob::Intake& intake, const Digest& digest,
               const Entering& entering) {
   const auto known = catalog.find_blob_anywhere(digest);
@@ -38,8 +43,7 @@ Result<> keep(Catalog& catalog, blob::BlobStore& store, blob::Intake& intake, co
   }
   if (kept->location.id == location.id) return {};
   // Another push of the same content was faster: ours is in the deletion queue already.
-  TRY(store.remove(location));
-  return catalog.forget_deletion(location.id);
+  return remove_queued(catalog, store, location);
 }
 
 }  // namespace slipway::catalog

@@ -10,6 +10,9 @@ namespace slipway::catalog {
 /// True if the bytes the catalog speaks of are really there.
 bool is_whole(blob::BlobStore& store, const StoredBlob& blob);
 
+/// Removes bytes that the deletion queue has, then their row. What fails is tried again by the janitor.
+Result<> remove_queued(Catalog& catalog, blob::BlobStore& store, const blob::Location& location);
+
 /// Where a blob is entered: in a repository, under a key.
 struct Entering {
   /// The store holds it already; not_found where it does so no longer.

@@ -49,18 +49,17 @@ Result<RepositoryRecord> Catalog::repository(const std::string& repository) {
   return *out;
 }
 
-Result<std::vector<Upload>> Catalog::remove_repository(const std::string& repository, const std::string& who) {
-  std::vector<Upload> uploads;
+Result<std::vector<blob::Location>> Catalog::remove_repository(const std::string& repository, const std::string& who) {
+  std::vector<blob::Location> unwanted;
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
-    uploads.clear();
+    unwanted.clear();
     const auto id = session.number("SELECT id FROM repository WHERE name = $1", {repository});
     if (!id) return std::unexpected(no_repository(repository));
-    session.run("SELECT id, location, token FROM upload WHERE repository = $1", {*id}, [&](const sql::Row& row) {
-      uploads.push_back({.id = std::string(row.text(0)),
-                         .repository = repository,
-                         .location = blob::LocationId(static_cast<std::uint64_t>(row.integer(1))),
-                         .token = std::string(as_text(row.blob(2)))});
-    });
+    std::vector<std::string> uploads;
+    session.run("SELECT id FROM upload WHERE repository = $1", {*id},
+                [&](const sql::Row& row) { uploads.emplace_back(row.text(0)); });
+    for (const auto& upload : uploads)
+      if (auto bytes = take_upload(session, upload)) unwanted.push_back(std::move(*bytes));
     session.run("INSERT INTO tag_history (repository, name, at, who, digest) SELECT $2, name, $3, $4, NULL FROM tag "
                 "WHERE repository = $1",
                 {*id, repository, now(), who});
@@ -69,7 +68,6 @@ Result<std::vector<Upload>> Catalog::remove_repository(const std::string& reposi
     session.run("DELETE FROM membership WHERE repository = $1", {*id});
     session.run("DELETE FROM cache_entry WHERE repository = $1", {*id});
     session.run("DELETE FROM cache_usage WHERE repository = $1", {*id});
-    session.run("DELETE FROM upload WHERE repository = $1", {*id});
     session.run("DELETE FROM repository WHERE id = $1", {*id});
     journal(session, "repository_removed", Json{{"name", repository}, {"who", who}}.dump());
     session.around_commit(
@@ -83,7 +81,7 @@ Result<std::vector<Upload>> Catalog::remove_repository(const std::string& reposi
         });
     return {};
   }));
-  return uploads;
+  return unwanted;
 }
 
 Result<Unreachable> Catalog::unreachable() {

@@ -141,7 +141,7 @@ CREATE INDEX upload_touched ON upload(touched_at);
 -- Bytes to remove: a row first, then the bytes, then the row.
 CREATE TABLE deletion (
   location   INTEGER PRIMARY KEY,
-  kind       INTEGER NOT NULL,
+  kind       INTEGER NOT NULL,         -- as a location's; 2: of an upload that ended without a blob, key is its token
   key        TEXT NOT NULL,
   queued_at  INTEGER NOT NULL
 ) STRICT;

@@ -61,13 +61,6 @@ void Catalog::record_tag_move(sql::Session& session, const std::string& reposito
   name_changes(session, cache_key(repository, tag));
 }
 
-Result<> Catalog::end_upload(sql::Session& session, const std::string& id) {
-  // Whoever ended it removes its bytes, wherever they lie by then.
-  if (!id.empty() && session.run("DELETE FROM upload WHERE id = $1", {id}) == 0)
-    return fail(Failure::conflict, "upload " + id + " was ended meanwhile");
-  return {};
-}
-
 void Catalog::name_changes(sql::Session& session, const std::string& key) {
   session.around_commit([this, key] { m_names.begin_change(key); }, [this] { m_names.end_change(); });
 }

@@ -1,4 +1,5 @@
 #include "base/random.hpp"
+#include "blob/intake.hpp"
 #include "catalog/steps.hpp"
 
 #include <limits>
@@ -80,14 +81,17 @@ Result<> Catalog::save_upload(const Upload& upload) {
   });
 }
 
-Result<bool> Catalog::remove_upload(const std::string& id, std::optional<Timestamp> untouched_since) {
-  bool removed = false;
+Result<std::optional<blob::Location>> Catalog::remove_upload(const std::string& id,
+                                                             std::optional<Timestamp> untouched_since) {
+  std::optional<blob::Location> unwanted;
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
+    unwanted.reset();
     const auto before = untouched_since ? to_micros(*untouched_since) : std::numeric_limits<std::int64_t>::max();
-    removed = session.run("DELETE FROM upload WHERE id = $1 AND touched_at < $2", {id, before}) > 0;
+    if (session.number("SELECT 1 FROM upload WHERE id = $1 AND touched_at < $2", {id, before}))
+      unwanted = take_upload(session, id);
     return {};
   }));
-  return removed;
+  return unwanted;
 }
 
 Result<std::vector<blob::LocationId>> Catalog::upload_locations() {
@@ -111,6 +115,28 @@ Result<std::vector<Upload>> Catalog::stale_uploads(Timestamp before, std::size_t
                 [&](const sql::Row& row) { out.push_back(upload_of(row)); });
   }));
   return out;
+}
+
+// ---- steps
+
+/// Ends a session that is there, and queues its bytes for deletion.
+std::optional<blob::Location> Catalog::take_upload(sql::Session& session, const std::string& id) {
+  std::optional<blob::Location> unwanted;
+  session.run("SELECT location, token FROM upload WHERE id = $1", {id}, [&](const sql::Row& row) {
+    unwanted = blob::Intake::unfinished(blob::LocationId(static_cast<std::uint64_t>(row.integer(0))),
+                                        std::string(as_text(row.blob(1))));
+  });
+  if (unwanted) queue_deletion(session, *unwanted);
+  session.run("DELETE FROM upload WHERE id = $1", {id});
+  return unwanted;
+}
+
+/// Ends a session whose bytes the caller has put elsewhere, or removes.
+Result<> Catalog::end_upload(sql::Session& session, const std::string& id) {
+  // Whoever ended it before removes its bytes, wherever they lie by then.
+  if (!id.empty() && session.run("DELETE FROM upload WHERE id = $1", {id}) == 0)
+    return fail(Failure::conflict, "upload " + id + " was ended meanwhile");
+  return {};
 }
 
 }  // namespace slipway::catalog

@@ -1,7 +1,7 @@
 #include "lifecycle/janitor.hpp"
 
 #include "base/log.hpp"
-#include "blob/intake.hpp"
+#include "catalog/keep.hpp"
 
 namespace slipway::lifecycle {
 
@@ -15,8 +15,7 @@ Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore&
     if (unwanted.empty()) break;
     after = unwanted.back().id;
     for (const auto& location : unwanted) {  // one that cannot be removed must not hold up the others
-      auto gone = store.remove(location);
-      if (gone) gone = catalog.forget_deletion(location.id);
+      auto gone = catalog::remove_queued(catalog, store, location);
       if (gone)
         ++removed;
       else
@@ -33,9 +32,9 @@ Result<std::size_t> expire_uploads(catalog::Catalog& catalog, blob::BlobStore& s
     TRY_ASSIGN(const auto stale, catalog.stale_uploads(before, page));
     if (stale.empty()) return ended;
     for (const auto& upload : stale) {
-      TRY_ASSIGN(const bool removed, catalog.remove_upload(upload.id, before));
-      if (!removed) continue;  // it went on, or was finished: its bytes are not ours
-      TRY(blob::Intake::discard(store, upload.location, upload.token));
+      TRY_ASSIGN(const auto unwanted, catalog.remove_upload(upload.id, before));
+      if (!unwanted) continue;  // it went on, or was finished: its bytes are not ours
+      TRY(catalog::remove_queued(catalog, store, *unwanted));
       ++ended;
     }
   }

@@ -289,6 +289,8 @@ http::Answer Registry::receive(Call& call, const std::optional<Digest>& digest) 
   }
   // A PUT that brings everything needs no name on disk before it is whole.
   const bool whole = digest && upload->token.empty();
+  if (whole && upload->epoch > 1)  // an earlier request may have died with a file that was never saved
+    static_cast<void>(m_store.remove(blob::Intake::unfinished(upload->location, upload->token)));
   auto intake = !upload->token.empty() ? blob::Intake::resume(m_store, upload->location, upload->token)
                                        : blob::Intake::begin(m_store, upload->location, !whole,
                                                              {digest ? digest->algorithm() : upload->algorithm});
@@ -312,12 +314,12 @@ Response Registry::cancel_upload(Call& call) {
   const auto hold = m_active.claim(known->id);
   const std::lock_guard lock(hold->mutex);
   if (hold->revoked) return taken_over();
-  const auto upload = m_catalog.claim_upload(call.path.repository, known->id);  // as the older request saved it
-  const auto ended = upload ? m_catalog.remove_upload(known->id) : Result<bool>(std::unexpected(upload.error()));
+  const auto upload = m_catalog.claim_upload(call.path.repository, known->id);  // nobody else may save it now
+  const auto unwanted = upload ? m_catalog.remove_upload(known->id) : std::unexpected(upload.error());
   m_active.release(known->id, hold);
-  if (!ended) return failure_response(ended.error(), Code::blob_upload_unknown, call.request);
-  if (auto discarded = blob::Intake::discard(m_store, upload->location, upload->token); !discarded)
-    log::warn("a cancelled upload's bytes stay behind", {{"error", discarded.error().message}});
+  if (!unwanted) return failure_response(unwanted.error(), Code::blob_upload_unknown, call.request);
+  if (const auto gone = *unwanted ? catalog::remove_queued(m_catalog, m_store, **unwanted) : Result<>(); !gone)
+    log::warn("a cancelled upload's bytes stay until they are removed later", {{"error", gone.error().message}});
   return Response::empty(204);
 }
 

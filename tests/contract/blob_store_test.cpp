@@ -244,7 +244,7 @@ TEST_P(BlobStoreContract, DiscardsAFinishThatNobodyHeardOf) {
   ASSERT_TRUE(upload->write(as_bytes("x")));
   const auto token = upload->suspend();
   ASSERT_TRUE(upload->finish());
-  EXPECT_TRUE(m_store->discard(LocationId{42}, *token));
+  EXPECT_TRUE(m_store->remove({LocationId{42}, LocationKind::upload, *token, {}}));
   EXPECT_TRUE(listed().empty());
   EXPECT_EQ(m_store->resume(LocationId{42}, *token).error().failure, Failure::not_found);
 }
@@ -280,9 +280,9 @@ TEST_P(BlobStoreContract, DiscardsASuspendedUpload) {
   ASSERT_TRUE(upload->write(as_bytes("x")));
   const auto token = upload->suspend();
   upload.reset();
-  EXPECT_TRUE(m_store->discard(LocationId{42}, *token));
+  EXPECT_TRUE(m_store->remove({LocationId{42}, LocationKind::upload, *token, {}}));
   EXPECT_EQ(m_store->resume(LocationId{42}, *token).error().failure, Failure::not_found);
-  EXPECT_TRUE(m_store->discard(LocationId{42}, *token));
+  EXPECT_TRUE(m_store->remove({LocationId{42}, LocationKind::upload, *token, {}}));
 }
 
 TEST_P(BlobStoreContract, RefusesTokensThatAreNone) {

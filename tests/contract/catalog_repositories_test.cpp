@@ -193,16 +193,16 @@ TEST_P(CatalogRepositories, GoWithAllTheirNames) {
   EXPECT_EQ(manifest_at("gone", put_digest), "m");
   EXPECT_NE(blob_at("gone", digest), "(not_found)");
   auto upload = m_catalog->begin_upload("gone", "alice", 10).value();
-  upload.token = "token";
+  upload.token = std::string("\5\0\0\0token", 9);
   ASSERT_TRUE(m_catalog->save_upload(upload));
 
-  const auto uploads = m_catalog->remove_repository("gone", "bob");
+  const auto unwanted = m_catalog->remove_repository("gone", "bob");
 
-  ASSERT_TRUE(uploads) << uploads.error().message;
-  ASSERT_EQ(uploads->size(), 1U);
-  EXPECT_EQ(uploads->front().id, upload.id);
-  EXPECT_EQ(uploads->front().location, upload.location);
-  EXPECT_EQ(uploads->front().token, "token");
+  ASSERT_TRUE(unwanted) << unwanted.error().message;
+  ASSERT_EQ(unwanted->size(), 1U);
+  EXPECT_EQ(unwanted->front().id, upload.location);
+  EXPECT_EQ(unwanted->front().kind, blob::LocationKind::upload);
+  EXPECT_EQ(unwanted->front().key, "token");
   EXPECT_FALSE(m_catalog->has_repository("gone").value());
   EXPECT_EQ(tag("gone", "latest"), "(not_found)");
   EXPECT_EQ(manifest_at("gone", put_digest), "(not_found)");

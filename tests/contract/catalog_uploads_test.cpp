@@ -78,7 +78,11 @@ TEST_P(CatalogUploads, AreClaimedByRepositoryAndIdTogether) {
 TEST_P(CatalogUploads, AreGoneOnceTheyAreRemoved) {
   const auto upload = begin();
   EXPECT_EQ(m_catalog->upload_locations().value(), std::vector{upload.location});
-  EXPECT_TRUE(m_catalog->remove_upload(upload.id).value());
+  const auto left = m_catalog->remove_upload(upload.id).value();
+  ASSERT_TRUE(left);
+  EXPECT_EQ(left->id, upload.location);
+  EXPECT_EQ(left->kind, blob::LocationKind::upload);
+  EXPECT_EQ(m_catalog->deletions(blob::LocationId{}, 10)->front().id, upload.location);  // outlives a crash
   EXPECT_TRUE(m_catalog->upload_locations()->empty());
   EXPECT_EQ(m_catalog->find_upload("a", upload.id).error().failure, Failure::not_found);
   EXPECT_EQ(m_catalog->claim_upload("a", upload.id).error().failure, Failure::not_found);

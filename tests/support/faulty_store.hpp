@@ -21,9 +21,6 @@ public:
   Result<std::unique_ptr<blob::Upload>> resume(blob::LocationId id, const blob::ResumeToken& token) override {
     return wrapped(plan.run([&] { return m_store.resume(id, token); }));
   }
-  Result<> discard(blob::LocationId id, const blob::ResumeToken& token) override {
-    return plan.run([&] { return m_store.discard(id, token); });
-  }
   Result<> remove(const blob::Location& location) override {
     return plan.run([&] { return m_store.remove(location); });
   }

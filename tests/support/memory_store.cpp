@@ -100,15 +100,9 @@ Result<std::unique_ptr<blob::Upload>> MemoryStore::resume(LocationId id, const b
   return std::make_unique<MemoryUpload>(m_disk, id, true, found->second.substr(0, position));
 }
 
-Result<> MemoryStore::discard(LocationId id, const blob::ResumeToken&) {
-  const std::lock_guard lock(m_disk->mutex);
-  m_disk->suspended.erase(id);
-  m_disk->finished.erase(id);
-  return {};
-}
-
 Result<> MemoryStore::remove(const Location& location) {
   const std::lock_guard lock(m_disk->mutex);
+  if (location.kind == blob::LocationKind::upload) m_disk->suspended.erase(location.id);
   m_disk->finished.erase(location.id);
   return {};
 }

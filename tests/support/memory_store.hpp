@@ -26,7 +26,6 @@ public:
   Result<FileSlice> open(const blob::Location& location, ByteRange range) override;
   Result<std::unique_ptr<blob::Upload>> begin(blob::LocationId id, bool resumable) override;
   Result<std::unique_ptr<blob::Upload>> resume(blob::LocationId id, const blob::ResumeToken& token) override;
-  Result<> discard(blob::LocationId id, const blob::ResumeToken& token) override;
   Result<> remove(const blob::Location& location) override;
   Result<std::string> identity() override;
   Result<blob::Space> space() override;

@@ -144,14 +144,18 @@ TEST_F(IntakeTest, RefusesHashStatesOfOtherBytes) {
   EXPECT_EQ(Intake::resume(m_store, m_id, mixed).error().failure, Failure::corrupt);
 }
 
-TEST_F(IntakeTest, DiscardsWhatATokenStandsFor) {
+TEST_F(IntakeTest, TellsWhatIsLeftOfAnUpload) {
   const auto token = token_after("hello");
   EXPECT_EQ(m_store.suspended_uploads(), 1U);
-  EXPECT_TRUE(Intake::discard(m_store, m_id, token));
+  const auto left = Intake::unfinished(m_id, token);
+  EXPECT_EQ(left.kind, LocationKind::upload);
+  EXPECT_EQ(left.key, "memory 5");  // the store's own token
+  EXPECT_TRUE(m_store.remove(left));
   EXPECT_EQ(m_store.suspended_uploads(), 0U);
   EXPECT_FALSE(Intake::resume(m_store, m_id, token));
-  EXPECT_TRUE(Intake::discard(m_store, m_id, token));
-  for (const auto* other : {"", "x", "junk that is no token"}) EXPECT_TRUE(Intake::discard(m_store, m_id, other));
+  EXPECT_TRUE(m_store.remove(left));
+  for (const auto* other : {"", "x", "junk that is no token"})
+    EXPECT_TRUE(m_store.remove(Intake::unfinished(m_id, other)));
 }
 
 TEST_F(IntakeTest, DoesNotHashWhatTheStoreDidNotTake) {
