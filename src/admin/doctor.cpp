@@ -114,6 +114,10 @@ Result<std::string> compare_store(Instance& instance) {
   // The rows are read after the files: a push that lands in between is in both, or a row whose file is not in the list
   // yet.
   TRY(instance.store.list([&](blob::LocationId id, std::uint64_t size) { files.emplace(number_of(id), size); }));
+  // A finish that the catalog did not hear of left the upload's bytes there; it goes on from them, or expires. Read
+  // before the locations, for one that ends in between has one.
+  TRY_ASSIGN(const auto uploads, instance.catalog.upload_locations());
+  for (const auto id : uploads) files.erase(number_of(id));
   std::uint64_t lost = 0;
   TRY(instance.catalog.for_each_location([&](const catalog::StoredBlob& blob) {
     files.erase(number_of(blob.location.id));
@@ -125,9 +129,6 @@ Result<std::string> compare_store(Instance& instance) {
     for (const auto& location : deletions) files.erase(number_of(location.id));
     after = deletions.back().id;
   }
-  // A finish that the catalog did not hear of left the upload's bytes there; it goes on from them, or expires.
-  TRY_ASSIGN(const auto uploads, instance.catalog.upload_locations());
-  for (const auto id : uploads) files.erase(number_of(id));
   std::uint64_t unknown_bytes = 0;
   for (const auto& [id, size] : files) unknown_bytes += size;
   if (lost > 0)

@@ -54,9 +54,7 @@ Result<Json> show_repository(Instance& instance, const Parameters& parameters, c
 Result<Json> remove_repository(Instance& instance, const Parameters& parameters, const std::string& who) {
   TRY_ASSIGN(const auto name, required(parameters, "repository"));
   TRY_ASSIGN(const auto unwanted, instance.catalog.remove_repository(name, who));
-  for (const auto& location : unwanted)
-    if (const auto gone = catalog::remove_queued(instance.catalog, instance.store, location); !gone)
-      log::warn("an ended upload's bytes stay until they are removed later", {{"error", gone.error().message}});
+  catalog::remove_all_queued(instance.catalog, instance.store, unwanted);
   return Json{{"removed", name}};
 }
 

@@ -166,7 +166,12 @@ Result<std::unique_ptr<Upload>> FsStore::resume(LocationId id, const ResumeToken
     return fail(Failure::corrupt, "an upload's resume token cannot be read");
   const auto path = upload_path(id);
   auto opened = open_file(path, O_RDWR);
-  if (!opened && opened.error().failure == Failure::not_found && take_back(id)) opened = open_file(path, O_RDWR);
+  if (!opened && opened.error().failure == Failure::not_found) {
+    if (auto back = take_back(id))
+      opened = open_file(path, O_RDWR);
+    else if (back.error().failure != Failure::not_found)
+      return std::unexpected(back.error());
+  }
   if (!opened && opened.error().failure == Failure::not_found)
     return fail(Failure::not_found, "the upload's bytes are gone: begin it again");  // a client reads this: no path
   if (!opened) return std::unexpected(opened.error());
@@ -183,8 +188,9 @@ Result<std::unique_ptr<Upload>> FsStore::resume(LocationId id, const ResumeToken
 Result<> FsStore::take_back(LocationId id) {
   const auto finished = path_of(key_of(id));
   const auto path = upload_path(id);
+  // Not flushed: whichever name is left after a crash, it is found here again.
   if (::rename(finished.c_str(), path.c_str()) < 0) return fail_errno(errno, "renaming " + finished.string());
-  return sync_directory(path.parent_path());
+  return {};
 }
 
 static Result<> remove_file(const fs::path& path) {

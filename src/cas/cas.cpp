@@ -211,7 +211,7 @@ Response Caches::describe_folder(http::Request& request, const std::string& cach
 Response Caches::remove(const http::Request& request, const std::string& cache, const std::string& key) {
   const auto unwanted = m_catalog.remove_entry(cache, key);
   if (!unwanted) return failure_response(unwanted.error(), request);
-  drop(*unwanted);
+  catalog::remove_all_queued(m_catalog, m_store, *unwanted);
   return Response::empty(204);
 }
 
@@ -229,7 +229,7 @@ Result<> Caches::keep(blob::Intake& intake, const std::string& cache, const std:
          unwanted = std::move(put.unwanted);
          return put.blob;
        }}));
-  drop(unwanted);
+  catalog::remove_all_queued(m_catalog, m_store, unwanted);
   return {};
 }
 
@@ -237,16 +237,8 @@ Result<> Caches::make_room(const std::string& cache) {
   for (;;) {
     TRY_ASSIGN(const auto eviction, m_catalog.evict(cache, m_options.bytes_max, evicted_at_once));
     m_evicted.add(static_cast<double>(eviction.entries));
-    drop(eviction.unwanted);
+    catalog::remove_all_queued(m_catalog, m_store, eviction.unwanted);
     if (!eviction.more || eviction.entries == 0) return {};
-  }
-}
-
-void Caches::drop(const std::vector<blob::Location>& unwanted) {
-  for (const auto& location : unwanted) {
-    const auto gone = catalog::remove_queued(m_catalog, m_store, location);
-    if (!gone)
-      log::warn("a cache's unwanted bytes stay until they are removed later", {{"error", gone.error().message}});
   }
 }
 

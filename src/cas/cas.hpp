@@ -44,8 +44,6 @@ private:
   Result<> keep(blob::Intake& intake, const std::string& cache, const std::string& key, const Digest& digest);
   /// Evicts until the cache is within its bound.
   Result<> make_room(const std::string& cache);
-  /// Removes bytes that the deletion queue knows; what fails is the janitor's to try again.
-  void drop(const std::vector<blob::Location>& unwanted);
   /// Remembers a read; a batch of them is one write.
   void used(const std::string& cache, const std::string& key);
   void tell_uses(std::unordered_map<std::string, catalog::Catalog::Use> uses);

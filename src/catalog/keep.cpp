@@ -18,6 +18,12 @@ Result<> remove_queued(Catalog& catalog, blob::BlobStore& store, const blob::Loc
   return catalog.forget_deletion(location.id);
 }
 
+void remove_all_queued(Catalog& catalog, blob::BlobStore& store, const std::vector<blob::Location>& locations) {
+  for (const auto& location : locations)
+    if (const auto gone = remove_queued(catalog, store, location); !gone)
+      log::warn("unwanted bytes stay until they are removed later", {{"error", gone.error().message}});
+}
+
 Result<> keep(Catalog& catalog, blob::BlobStore& store, blob::Intake& intake, const Digest& digest,
               const Entering& entering) {
   const auto known = catalog.find_blob_anywhere(digest);
@@ -43,7 +49,8 @@ Result<> keep(Catalog& catalog, blob::BlobStore& store, blob::Intake& intake, co
   }
   if (kept->location.id == location.id) return {};
   // Another push of the same content was faster: ours is in the deletion queue already.
-  return remove_queued(catalog, store, location);
+  remove_all_queued(catalog, store, {location});
+  return {};
 }
 
 }  // namespace slipway::catalog

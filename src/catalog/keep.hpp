@@ -10,8 +10,10 @@ namespace slipway::catalog {
 /// True if the bytes the catalog speaks of are really there.
 bool is_whole(blob::BlobStore& store, const StoredBlob& blob);
 
-/// Removes bytes that the deletion queue has, then their row. What fails is tried again by the janitor.
+/// Removes bytes that the deletion queue has, then their row.
 Result<> remove_queued(Catalog& catalog, blob::BlobStore& store, const blob::Location& location);
+/// The same for several. What fails stays in the queue, for the janitor to try again: nobody needs to hear of it.
+void remove_all_queued(Catalog& catalog, blob::BlobStore& store, const std::vector<blob::Location>& locations);
 
 /// Where a blob is entered: in a repository, under a key.
 struct Entering {

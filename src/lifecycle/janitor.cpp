@@ -34,7 +34,7 @@ Result<std::size_t> expire_uploads(catalog::Catalog& catalog, blob::BlobStore& s
     for (const auto& upload : stale) {
       TRY_ASSIGN(const auto unwanted, catalog.remove_upload(upload.id, before));
       if (!unwanted) continue;  // it went on, or was finished: its bytes are not ours
-      TRY(catalog::remove_queued(catalog, store, *unwanted));
+      catalog::remove_all_queued(catalog, store, {*unwanted});
       ++ended;
     }
   }

@@ -290,7 +290,8 @@ http::Answer Registry::receive(Call& call, const std::optional<Digest>& digest) 
   // A PUT that brings everything needs no name on disk before it is whole.
   const bool whole = digest && upload->token.empty();
   if (whole && upload->epoch > 1)  // an earlier request may have died with a file that was never saved
-    static_cast<void>(m_store.remove(blob::Intake::unfinished(upload->location, upload->token)));
+    if (auto gone = m_store.remove(blob::Intake::unfinished(upload->location, upload->token)); !gone)
+      log::warn("an upload's old bytes stay behind", {{"error", gone.error().message}});
   auto intake = !upload->token.empty() ? blob::Intake::resume(m_store, upload->location, upload->token)
                                        : blob::Intake::begin(m_store, upload->location, !whole,
                                                              {digest ? digest->algorithm() : upload->algorithm});
@@ -318,8 +319,7 @@ Response Registry::cancel_upload(Call& call) {
   const auto unwanted = upload ? m_catalog.remove_upload(known->id) : std::unexpected(upload.error());
   m_active.release(known->id, hold);
   if (!unwanted) return failure_response(unwanted.error(), Code::blob_upload_unknown, call.request);
-  if (const auto gone = *unwanted ? catalog::remove_queued(m_catalog, m_store, **unwanted) : Result<>(); !gone)
-    log::warn("a cancelled upload's bytes stay until they are removed later", {{"error", gone.error().message}});
+  if (*unwanted) catalog::remove_all_queued(m_catalog, m_store, {**unwanted});
   return Response::empty(204);
 }
 

@@ -17,7 +17,7 @@ client() { buildctl --addr "unix://$SCRATCH/buildkit/socket" "$@"; }
 # Started anew for each registry, for its settings name the registry and our CA. native copies folders, which works
 # everywhere; nothing needs a network but BuildKit itself.
 start_buildkitd() {
-  local tries=300 own=$SCRATCH/buildkit
+  local own=$SCRATCH/buildkit
   rm -rf "$own"
   mkdir "$own"
   printf '[registry."%s"]\nca = ["%s"]\n' "$HOST" "$SCRATCH/trust/ca.crt" >"$own/buildkitd.toml"
@@ -25,11 +25,7 @@ start_buildkitd() {
     --otel-socket-path "$own/otel" --cdi-disabled --containerd-worker=false \
     --oci-worker-snapshotter native --oci-worker-net host >"$own/log" 2>&1 &
   BUILDKITD_PID=$!
-  until client debug workers >/dev/null 2>&1; do
-    kill -0 "$BUILDKITD_PID" 2>/dev/null || fail "buildkitd ended before it was ready: $(tail -n 5 "$own/log")"
-    [ $((tries -= 1)) -gt 0 ] || fail "buildkitd was not ready after 30 seconds: $(tail -n 5 "$own/log")"
-    sleep 0.1
-  done
+  await_daemon buildkitd "$BUILDKITD_PID" "$own/log" client debug workers
 }
 
 stop_buildkitd() {

@@ -14,7 +14,7 @@ FLAGS=()            # how to reach the running registry
 client() { ctr --address "$SCRATCH/containerd/socket" --namespace test "$@"; }
 
 start_containerd() {
-  local tries=300 own=$SCRATCH/containerd
+  local own=$SCRATCH/containerd
   mkdir "$own"
   cat >"$own/config.toml" <<SETTINGS
 version = 2
@@ -29,11 +29,7 @@ SETTINGS
   EXIT_HOOKS+=(stop_containerd)
   containerd --config "$own/config.toml" >"$own/log" 2>&1 &
   CONTAINERD_PID=$!
-  until client version >/dev/null 2>&1; do
-    kill -0 "$CONTAINERD_PID" 2>/dev/null || fail "containerd ended before it was ready: $(tail -n 5 "$own/log")"
-    [ $((tries -= 1)) -gt 0 ] || fail "containerd was not ready after 30 seconds: $(tail -n 5 "$own/log")"
-    sleep 0.1
-  done
+  await_daemon containerd "$CONTAINERD_PID" "$own/log" client version
 }
 
 stop_containerd() { end_process "$CONTAINERD_PID"; }

@@ -145,6 +145,17 @@ unmount_scratch() {
     while read -r point; do umount -l "$point"; done
 }
 
+# await_daemon NAME PID LOG COMMAND...: waits for a daemon until the command succeeds.
+await_daemon() {
+  local name=$1 pid=$2 log=$3 tries=600
+  shift 3
+  until "$@" >/dev/null 2>&1; do
+    kill -0 "$pid" 2>/dev/null || fail "$name ended before it was ready: $(tail -n 5 "$log")"
+    [ $((tries -= 1)) -gt 0 ] || fail "$name was not ready after 60 seconds: $(tail -n 5 "$log")"
+    sleep 0.1
+  done
+}
+
 # Ends a child of this shell and returns its exit status; a child that ignores SIGTERM for 20 seconds is killed (137).
 end_process() {
   local pid=$1 tries=200

@@ -10,7 +10,7 @@ docker() { "$DOCKER" --host "unix://$SCRATCH/docker/socket" "$@"; }
 # starts a containerd of its own, and has an /etc/docker of its own for its key and our CA. It insists on control
 # groups, even where nothing runs a container; a bare chroot has none to offer.
 start_dockerd() {
-  local settings=$1 tries=600 own=$SCRATCH/docker
+  local settings=$1 own=$SCRATCH/docker
   shift
   mkdir -p "$own/client"
   echo "$settings" >"$own/daemon.json"
@@ -23,11 +23,7 @@ start_dockerd() {
     --data-root "$own/data" --exec-root "$own/run" \
     --bridge none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false "$@" >"$own/log" 2>&1 &
   DOCKERD_PID=$!
-  until docker version >/dev/null 2>&1; do
-    kill -0 "$DOCKERD_PID" 2>/dev/null || fail "dockerd ended before it was ready: $(tail -n 5 "$own/log")"
-    [ $((tries -= 1)) -gt 0 ] || fail "dockerd was not ready after 60 seconds: $(tail -n 5 "$own/log")"
-    sleep 0.1
-  done
+  await_daemon dockerd "$DOCKERD_PID" "$own/log" docker version
 }
 
 stop_dockerd() {
