@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <unistd.h>
-#include <unordered_map>
 
 namespace slipway::admin {
 namespace {
@@ -97,44 +96,46 @@ void check_pairing(Instance& instance, Report& report) {
 Result<std::string> round_trip(Instance& instance) {
   const auto text = random_hex(512);
   TRY_ASSIGN(const auto id, instance.catalog.next_location());
-  TRY_ASSIGN(auto intake, blob::Intake::begin(instance.store, id, false));
+  TRY_ASSIGN(auto intake, blob::Intake::begin(instance.store, id, false, {}, std::nullopt));  // a file, to be removed
   TRY(intake.write(as_bytes(text)));
   TRY_ASSIGN(const auto location, intake.finish());
-  TRY_ASSIGN(const auto slice, instance.store.open(location, location.range));
+  TRY_ASSIGN(const auto slice, instance.store.open(location, {0, text.size()}));
   std::vector<std::byte> back(text.size());
   TRY_ASSIGN(const auto n, read_some(slice.file->get(), back, slice.range.offset));
-  TRY(instance.store.remove(location));
+  TRY(instance.store.remove(blob::Intake::unfinished(id, {})));  // which may be done while the store is copied
   if (n != text.size() || as_text(back) != text) return fail(Failure::corrupt, "what was read is not what was written");
   return fmt::format("wrote, read and removed {} bytes", text.size());
 }
 
-/// Every location has its file, of its size; every file has its location.
+/// Every location has its bytes, as many as it should; every object of the store is known.
 Result<std::string> compare_store(Instance& instance) {
-  std::unordered_map<std::uint64_t, std::uint64_t> files;
-  // The rows are read after the files: a push that lands in between is in both, or a row whose file is not in the list
-  // yet.
-  TRY(instance.store.list([&](blob::LocationId id, std::uint64_t size) { files.emplace(number_of(id), size); }));
-  // A finish that the catalog did not hear of left the upload's bytes there; it goes on from them, or expires. Read
-  // before the locations, for one that ends in between has one.
-  TRY_ASSIGN(const auto uploads, instance.catalog.upload_locations());
-  for (const auto id : uploads) files.erase(number_of(id));
-  std::uint64_t lost = 0;
-  TRY(instance.catalog.for_each_location([&](const catalog::StoredBlob& blob) {
-    files.erase(number_of(blob.location.id));
-    if (!instance.store.open(blob.location, {0, blob.size})) ++lost;
-  }));
-  for (blob::LocationId after{};;) {
-    TRY_ASSIGN(const auto deletions, instance.catalog.deletions(after, 1000));
-    if (deletions.empty()) break;
-    for (const auto& location : deletions) files.erase(number_of(location.id));
-    after = deletions.back().id;
-  }
+  constexpr std::size_t page = 1000;
+  std::uint64_t unknown = 0;
   std::uint64_t unknown_bytes = 0;
-  for (const auto& [id, size] : files) unknown_bytes += size;
+  std::vector<blob::Location> objects;
+  Result<> problem;
+  // An object is looked up after it was seen: what is pushed meanwhile has its row by then, but for the very last.
+  const auto look_up = [&] {
+    const auto found = instance.catalog.unknown(objects);
+    if (!found) problem = std::unexpected(found.error());
+    unknown += found ? found->size() : 0;
+    for (const auto& object : found.value_or(std::vector<blob::Location>())) unknown_bytes += object.range.length;
+    objects.clear();
+  };
+  TRY(instance.store.list([&](const blob::Location& object) {
+    objects.push_back(object);
+    if (objects.size() == page) look_up();
+  }));
+  look_up();
+  TRY(problem);
+  std::uint64_t lost = 0;
+  TRY(instance.catalog.for_each_location([&](const catalog::StoredBlob& blob, const Digest&) -> Result<> {
+    if (!instance.store.open(blob.location, {0, blob.size})) ++lost;
+    return {};
+  }));
   if (lost > 0)
     return fail(Failure::corrupt, fmt::format("{} blobs have lost their bytes; pushing them again heals them", lost));
-  return fmt::format("every blob has its bytes; {} files ({}) are known to no row", files.size(),
-                     human_size(unknown_bytes));
+  return fmt::format("every blob has its bytes; {} files ({}) are known to no row", unknown, human_size(unknown_bytes));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -97,7 +98,7 @@ Result<std::unique_ptr<FsStore>> FsStore::open(const fs::path& directory) {
                   directory.string() + " is not a Slipway store (no store.id) and not empty: choose another directory");
     TRY(write_file_atomically(identity, random_hex(16) + "\n"));
   }
-  for (const auto* folder : {"raw", "uploads"}) {
+  for (const auto* folder : {"raw", "packs", "uploads"}) {
     fs::create_directories(directory / folder, error);
     if (error) return fail_errno(error.value(), "making " + (directory / folder).string());
   }
@@ -136,14 +137,21 @@ Result<> FsStore::ensure_folder(const fs::path& folder) {
 }
 
 Result<FileSlice> FsStore::open(const Location& location, ByteRange range) {
-  TRY_ASSIGN(Fd file, open_file(path_of(location.key), O_RDONLY));
+  std::shared_ptr<const Fd> file;
+  if (location.kind == LocationKind::pack) {
+    TRY_ASSIGN(file, m_packs.open(location.key));
+  } else {
+    TRY_ASSIGN(Fd opened, open_file(path_of(location.key), O_RDONLY));
+    file = std::make_shared<const Fd>(std::move(opened));
+  }
   struct stat status{};
-  if (::fstat(file.get(), &status) < 0) return fail_errno(errno, "reading " + location.key);
+  if (::fstat(file->get(), &status) < 0) return fail_errno(errno, "reading " + location.key);
   const auto begin = location.range.offset + range.offset;
-  if (static_cast<std::uint64_t>(status.st_size) < begin + range.length)
+  if (range.offset + range.length > location.range.length ||
+      static_cast<std::uint64_t>(status.st_size) < begin + range.length)
     return fail(Failure::corrupt, fmt::format("{} has {} bytes, the catalog says {}", location.key, status.st_size,
                                               location.range.length));
-  return FileSlice{std::make_shared<const Fd>(std::move(file)), {begin, range.length}};
+  return FileSlice{std::move(file), {begin, range.length}};
 }
 
 Result<std::unique_ptr<Upload>> FsStore::begin(LocationId id, bool resumable) {
@@ -198,13 +206,55 @@ static Result<> remove_file(const fs::path& path) {
   return sync_directory(path.parent_path());
 }
 
-Result<> FsStore::remove(const Location& location) {
-  if (location.kind != LocationKind::upload) return remove_file(path_of(location.key));
-  TRY(remove_file(upload_path(location.id)));
-  return remove_file(path_of(key_of(location.id)));
+/// A lock for one removal. A descriptor of its own, for a lock belongs to one.
+static Result<Fd> allow_removal(const fs::path& lock) {
+  TRY_ASSIGN(Fd file, open_file(lock, O_RDWR | O_CREAT));
+  if (::flock(file.get(), LOCK_SH | LOCK_NB) == 0) return file;
+  if (errno != EWOULDBLOCK) return fail_errno(errno, "locking " + lock.string());
+  return fail(Failure::busy, "the store is being copied: nothing is removed until that is done");
 }
 
-Result<> FsStore::list(const std::function<void(LocationId, std::uint64_t)>& each) {
+Result<> FsStore::remove(const Location& location) {
+  if (location.kind == LocationKind::pack) return {};
+  if (location.kind == LocationKind::upload) {  // no row ever had it: nobody copies it
+    TRY(remove_file(upload_path(location.id)));
+    return remove_file(path_of(key_of(location.id)));
+  }
+  TRY_ASSIGN(const auto allowed, allow_removal(m_directory / "removals.lock"));
+  return location.kind == LocationKind::raw ? remove_file(path_of(location.key)) : m_packs.remove(location.key);
+}
+
+Result<Fd> FsStore::hold_removals() {
+  const auto lock = m_directory / "removals.lock";
+  TRY_ASSIGN(Fd file, open_file(lock, O_RDWR | O_CREAT));
+  while (::flock(file.get(), LOCK_EX) < 0)
+    if (errno != EINTR) return fail_errno(errno, "locking " + lock.string());
+  return file;
+}
+
+Result<std::optional<std::uint64_t>> FsStore::copy_pack(const std::string& key, FsStore& to) {
+  std::error_code error;
+  TRY_ASSIGN(const Fd from, open_file(path_of(key), O_RDONLY));
+  const auto size = fs::file_size(path_of(key), error);
+  if (error) return fail_errno(error.value(), "reading " + path_of(key).string());
+  const auto target = to.path_of(key);
+  if (fs::file_size(target, error) == size && !error) return std::nullopt;
+  const auto aside = to.m_directory / "uploads" / (target.filename().string() + ".pack");
+  TRY_ASSIGN(const Fd file, open_file(aside, O_RDWR | O_CREAT | O_TRUNC));
+  std::vector<std::byte> buffer(1U << 20);
+  for (std::uint64_t at = 0; at < size;) {
+    TRY_ASSIGN(const auto n, read_some(from.get(), buffer, at));
+    if (n == 0) return fail(Failure::corrupt, path_of(key).string() + " became shorter");
+    TRY(write_all(file.get(), ByteView(buffer).first(n), at));
+    at += n;
+  }
+  if (::fdatasync(file.get()) < 0) return fail_errno(errno, "flushing " + aside.string());
+  if (::rename(aside.c_str(), target.c_str()) < 0) return fail_errno(errno, "naming " + target.string());
+  TRY(sync_directory(target.parent_path()));
+  return size;
+}
+
+Result<> FsStore::list(const std::function<void(const Location&)>& each) {
   std::error_code error;
   for (fs::recursive_directory_iterator at(m_directory / "raw", error), end; !error && at != end; at.increment(error)) {
     std::error_code gone;  // removed since it was listed
@@ -215,10 +265,10 @@ Result<> FsStore::list(const std::function<void(LocationId, std::uint64_t)>& eac
     std::uint64_t id = 0;
     const auto parsed = std::from_chars(name.data(), name.data() + name.size(), id, 16);
     const bool whole = parsed.ec == std::errc() && parsed.ptr == name.data() + name.size();
-    if (whole && name.size() == 16) each(LocationId(id), size);
+    if (whole && name.size() == 16) each({LocationId(id), LocationKind::raw, key_of(LocationId(id)), {0, size}});
   }
   if (error) return fail_errno(error.value(), "listing " + m_directory.string());
-  return {};
+  return m_packs.list(each);
 }
 
 Result<Space> FsStore::space() {

@@ -3,12 +3,14 @@
 //
 //   store.id                     identity: 32 hex digits and a newline
 //   raw/<id >> 12>/<id>          finished bytes; both in hexadecimal, 16 digits the id
+//   packs/<name>                 small blobs together; packs.hpp
 //   uploads/<id>                 bytes of a resumable upload
+//   removals.lock                locked, shared, by whoever removes finished bytes; alone, by whoever copies the store
 //
 // Single-request uploads are unnamed files (O_TMPFILE) that get their name when they are durable, so that a crash
 // leaves nothing; on a file system without O_TMPFILE they are named like resumable ones.
 
-#include "blob/store.hpp"
+#include "blob/packs.hpp"
 
 #include <filesystem>
 #include <mutex>
@@ -27,15 +29,26 @@ public:
   Result<FileSlice> open(const Location& location, ByteRange range) override;
   Result<std::unique_ptr<Upload>> begin(LocationId id, bool resumable) override;
   Result<std::unique_ptr<Upload>> resume(LocationId id, const ResumeToken& token) override;
+  Result<std::vector<Location>> put_small(std::span<const SmallBlob> blobs) override { return m_packs.put(blobs); }
+  Result<std::optional<std::uint64_t>> sealed_size(const std::string& pack) override {
+    return m_packs.sealed_size(pack);
+  }
   Result<> remove(const Location& location) override;
   Result<std::string> identity() override;
   Result<Space> space() override;
-  Result<> list(const std::function<void(LocationId, std::uint64_t)>& each) override;
+  Result<> list(const std::function<void(const Location&)>& each) override;
+
+  /// Keeps everybody, in any process, from removing finished bytes while it lives: they fail with Failure::busy. Waits
+  /// for those that are at it. For a copy of what a catalog spoke of at one moment.
+  Result<Fd> hold_removals();
+  /// Copies a pack to another store, under its own name, durably. Returns its size; nothing where the other has it
+  /// already.
+  Result<std::optional<std::uint64_t>> copy_pack(const std::string& key, FsStore& to);
 
 private:
   friend class FsUpload;
 
-  explicit FsStore(std::filesystem::path directory) : m_directory(std::move(directory)) {}
+  explicit FsStore(std::filesystem::path directory) : m_directory(std::move(directory)), m_packs(m_directory) {}
   std::filesystem::path path_of(std::string_view key) const { return m_directory / key; }
   std::filesystem::path upload_path(LocationId id) const;
   /// Makes an upload again of a finished file that no row has; not_found where there is none.
@@ -44,6 +57,7 @@ private:
   Result<> ensure_folder(const std::filesystem::path& folder);
 
   const std::filesystem::path m_directory;
+  Packs m_packs;
   std::mutex m_mutex;  // guards the set
   std::unordered_set<std::string> m_folders;
 };

@@ -1,8 +1,9 @@
 #pragma once
-// An upload that knows the digests of what passed: hashes beside a store's Upload, and a token that carries both.
+// An upload that knows the digests of what passed: hashes beside a store's Upload, and a token that carries both. What
+// is small stays in memory, and in the token, until it is finished into a pack: it never is a file of its own.
 
 #include "base/digest.hpp"
-#include "blob/store.hpp"
+#include "blob/small_bytes.hpp"
 
 #include <vector>
 
@@ -11,16 +12,23 @@ namespace slipway::blob {
 /// One thread at a time.
 class Intake {
 public:
-  /// `announced`: the algorithms to compute while streaming; SHA-256 always is.
-  static Result<Intake> begin(BlobStore& store, LocationId id, bool resumable, std::vector<Algorithm> announced = {});
+  using Room = std::optional<SmallBytes>;
+
+  /// `announced`: the algorithms to compute while streaming; SHA-256 always is. Without room everything goes to the
+  /// store at once.
+  static Result<Intake> begin(BlobStore& store, LocationId id, bool resumable, std::vector<Algorithm> announced = {},
+                              Room room = SmallBytes::take_room());
   /// From a token of suspend(). Failure::corrupt where token and bytes do not belong together.
-  static Result<Intake> resume(BlobStore& store, LocationId id, const ResumeToken& token);
+  static Result<Intake> resume(BlobStore& store, LocationId id, const ResumeToken& token,
+                               Room room = SmallBytes::take_room());
   /// What an upload has left, to be removed: one that was begun for `id`, and last suspended with `token`, if at all.
   static Location unfinished(LocationId id, const ResumeToken& token);
+  /// True if the token itself has all bytes so far: the store has none.
+  static bool holds_bytes(const ResumeToken& token);
 
-  std::uint64_t position() const { return m_upload->position(); }
+  std::uint64_t position() const { return m_upload ? m_upload->position() : m_small->view().size(); }
   Result<> write(ByteView bytes);
-  /// Durable so far; a token to resume from.
+  /// Durable so far, once the token is; a token to resume from, at most small_bytes_max and 4 KiB large.
   Result<ResumeToken> suspend();
 
   /// The digest of all bytes by `algorithm`; reads them once more if it was not announced.
@@ -31,15 +39,22 @@ public:
   /// Digests known without reading again.
   std::vector<Digest> digests() const;
 
-  Result<Location> finish() { return m_upload->finish(); }
-  Result<> abandon() { return m_upload->abandon(); }
+  Result<Location> finish();
+  Result<> abandon() { return m_upload ? m_upload->abandon() : Result<>(); }
 
 private:
-  Intake(std::unique_ptr<Upload> upload, std::vector<Hasher> hashers)
-      : m_upload(std::move(upload)), m_hashers(std::move(hashers)) {}
+  Intake(BlobStore& store, LocationId id, bool resumable, std::vector<Hasher> hashers, Room room)
+      : m_store(&store), m_id(id), m_resumable(resumable), m_hashers(std::move(hashers)), m_small(std::move(room)) {}
 
-  std::unique_ptr<Upload> m_upload;
+  Result<> hold(ByteView bytes);
+  Result<std::size_t> read(std::span<std::byte> out, std::uint64_t offset);
+
+  BlobStore* m_store;
+  LocationId m_id;
+  bool m_resumable;
   std::vector<Hasher> m_hashers;
+  Room m_small;                      // until there is an upload
+  std::unique_ptr<Upload> m_upload;  // once it is not small, or memory is short
   bool m_was_suspended = false;
 };
 

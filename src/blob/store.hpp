@@ -9,8 +9,11 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace slipway::blob {
 
@@ -18,9 +21,13 @@ namespace slipway::blob {
 enum class LocationId : std::uint64_t {};
 constexpr std::uint64_t number_of(LocationId id) { return static_cast<std::uint64_t>(id); }
 
-/// How a location's bytes are kept. The numbers are stored in the catalog: never renumber. Packs and recipes come
-/// later. `upload`: the bytes of an upload that ended without a blob; only to be removed.
-enum class LocationKind : std::uint8_t { raw = 1, upload = 2 };
+/// How a location's bytes are kept. The numbers are stored in the catalog: never renumber. Recipes come later.
+enum class LocationKind : std::uint8_t {
+  raw = 1,       ///< an object of its own
+  upload = 2,    ///< an upload that ended without a blob; only to be removed
+  pack = 3,      ///< within an object that holds many
+  old_pack = 4,  ///< such an object, whose bytes are all unwanted or elsewhere; only to be removed
+};
 
 /// Finished bytes, as the catalog remembers them.
 struct Location {
@@ -52,6 +59,16 @@ public:
   virtual Result<> abandon() = 0;
 };
 
+/// Bytes that are worth no object of their own.
+struct SmallBlob {
+  LocationId id{};
+  ByteView bytes;  ///< at most small_bytes_max
+};
+constexpr std::size_t small_bytes_max = 64U << 10;
+
+/// Where no more is put into an object of small blobs.
+constexpr std::uint64_t pack_bytes_max = 32U << 20;
+
 struct Space {
   std::uint64_t free_bytes = 0;
   std::uint64_t total_bytes = 0;
@@ -72,15 +89,21 @@ public:
   /// because the server died or the catalog refused it: the caller knows that no row has the location.
   virtual Result<std::unique_ptr<Upload>> resume(LocationId id, const ResumeToken& token) = 0;
 
+  /// Puts small blobs, durably; several calls at once may share one flush. Where it fails, none of them is there.
+  virtual Result<std::vector<Location>> put_small(std::span<const SmallBlob> blobs) = 0;
+  /// The size of a pack to which nothing is added any more; nothing while something may be.
+  virtual Result<std::optional<std::uint64_t>> sealed_size(const std::string& pack) = 0;
+
   /// Removes a location's bytes, durably; removing absent ones succeeds. Of an upload: whatever there is of it,
-  /// finished bytes included, for the caller knows that no row has them.
+  /// finished bytes included, for the caller knows that no row has them. Bytes in a pack stay until the pack goes.
   virtual Result<> remove(const Location& location) = 0;
 
   /// The store's own identity, made with it: the catalog holds it too, and a mismatch refuses writes.
   virtual Result<std::string> identity() = 0;
   virtual Result<Space> space() = 0;
-  /// Every finished location with its size, in no order. Slow: for checks, never on the way of a request.
-  virtual Result<> list(const std::function<void(LocationId, std::uint64_t size)>& each) = 0;
+  /// Every finished object, in no order: a raw location, or a pack (as old_pack, id 0), its range all of it. Slow: for
+  /// checks, never on the way of a request.
+  virtual Result<> list(const std::function<void(const Location& object)>& each) = 0;
 };
 
 }  // namespace slipway::blob

@@ -159,7 +159,12 @@ std::optional<Response> Caches::check(http::Request& request, Action action, con
 
 Response Caches::get(const http::Request& request, const std::string& cache, const std::string& key) {
   const auto entry = m_catalog.find_entry(cache, key);
-  auto bytes = entry ? m_store.open(entry->blob.location, {0, entry->blob.size}) : std::unexpected(entry.error());
+  const auto look_again = [&]() -> Result<catalog::StoredBlob> {
+    TRY_ASSIGN(const auto found, m_catalog.find_entry(cache, key));
+    return found.blob;
+  };
+  auto bytes = entry ? catalog::open_blob(m_store, entry->blob, {0, entry->blob.size}, look_again)
+                     : std::unexpected(entry.error());
   if (!bytes) {
     // Lost bytes are a miss like any other: the client makes them anew, and the PUT heals them.
     const auto why = bytes.error().failure;

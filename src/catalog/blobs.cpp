@@ -49,11 +49,7 @@ Result<StoredBlob> Catalog::adopt_blob(const std::string& repository, const Dige
     out = known_blob(session, digest);
     if (!out) return fail(Failure::not_found, "no blob " + digest.text());
     give(session, repository, digest, out->id);
-    // What was saved of it has a file, which must not stay if we die before it is removed.
-    const bool saved =
-        !upload.empty() && session.number("SELECT 1 FROM upload WHERE id = $1 AND LENGTH(token) > 0", {upload});
-    if (saved) take_upload(session, upload);
-    return saved ? Result<>() : end_upload(session, upload);
+    return end_upload(session, upload, nullptr);
   }));
   return *out;
 }
@@ -81,7 +77,7 @@ Result<StoredBlob> Catalog::commit_blob(const std::string& repository, const std
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
     out = enter_blob(session, digests, location, store_id, replace);
     give(session, repository, digests.front(), out->id);
-    return end_upload(session, upload);
+    return end_upload(session, upload, &location);
   }));
   return *out;
 }
@@ -125,21 +121,50 @@ Result<> Catalog::forget_deletion(blob::LocationId id) {
   });
 }
 
-Result<> Catalog::for_each_location(const std::function<void(const StoredBlob&)>& each) {
+Result<std::vector<blob::Location>> Catalog::unknown(const std::vector<blob::Location>& objects) {
+  std::vector<blob::Location> out;
+  TRY(m_database.read([&](sql::Session& session) {
+    out.clear();
+    for (const auto& object : objects) {
+      const auto id = static_cast<std::int64_t>(number_of(object.id));
+      const bool known = object.kind == blob::LocationKind::old_pack
+                             ? session.number("SELECT 1 FROM pack WHERE key = $1", {object.key}).has_value()
+                             : session.number("SELECT 1 FROM location WHERE id = $1", {id}) ||
+                                   session.number("SELECT 1 FROM deletion WHERE location = $1", {id}) ||
+                                   session.number("SELECT 1 FROM upload WHERE location = $1 AND epoch > 0", {id});
+      if (!known) out.push_back(object);
+    }
+  }));
+  return out;
+}
+
+Result<> Catalog::for_each_location(const std::function<Result<>(const StoredBlob&, const Digest&)>& each) {
   constexpr std::int64_t page = 1000;
   for (std::int64_t after = 0;;) {
-    std::vector<StoredBlob> found;
+    std::vector<std::pair<StoredBlob, Digest>> found;
     TRY(m_database.read([&](sql::Session& session) {
       found.clear();
-      session.run(
-          "SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length FROM location l JOIN blob b ON b.id = l.blob "
-          "WHERE l.id > $1 ORDER BY l.id LIMIT $2",
-          {after, page}, [&](const sql::Row& row) { found.push_back(blob_of(row)); });
+      session.run("SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length, d.algorithm, d.value FROM location l "
+                  "JOIN blob b ON b.id = l.blob JOIN digest d ON d.id = (SELECT MIN(id) FROM digest WHERE blob = b.id) "
+                  "WHERE l.id > $1 ORDER BY l.id LIMIT $2",
+                  {after, page}, [&](const sql::Row& row) {
+                    found.emplace_back(blob_of(row), Digest(static_cast<Algorithm>(row.integer(7)), row.blob(8)));
+                  });
     }));
     if (found.empty()) return {};
-    for (const auto& blob : found) each(blob);
-    after = static_cast<std::int64_t>(number_of(found.back().location.id));
+    for (const auto& [blob, digest] : found) TRY(each(blob, digest));
+    after = static_cast<std::int64_t>(number_of(found.back().first.location.id));
   }
+}
+
+Result<BlobTotals> Catalog::blob_totals() {
+  BlobTotals out;
+  TRY(m_database.read([&](sql::Session& session) {
+    session.run("SELECT COUNT(*), SUM(length) FROM location", {}, [&](const sql::Row& row) {
+      out = {static_cast<std::uint64_t>(row.integer(0)), static_cast<std::uint64_t>(row.integer(1))};
+    });
+  }));
+  return out;
 }
 
 }  // namespace slipway::catalog

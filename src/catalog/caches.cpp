@@ -161,17 +161,18 @@ std::vector<blob::Location> Catalog::free_blob(sql::Session& session, std::int64
       session.number("SELECT 1 FROM cache_entry WHERE blob = $1", {blob}) ||
       session.number("SELECT 1 FROM edge e JOIN digest d ON d.id = e.digest WHERE d.blob = $1 LIMIT 1", {blob});
   if (named) return {};
-  std::vector<blob::Location> unwanted;
+  std::vector<blob::Location> locations;
   session.run(
       "SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length FROM location l JOIN blob b ON b.id = l.blob "
       "WHERE l.blob = $1",
-      {blob}, [&](const sql::Row& row) { unwanted.push_back(blob_of(row).location); });
-  for (const auto& location : unwanted) queue_deletion(session, location);
-  session.run("DELETE FROM location WHERE blob = $1", {blob});
+      {blob}, [&](const sql::Row& row) { locations.push_back(blob_of(row).location); });
+  std::vector<blob::Location> unwanted;
+  for (const auto& location : locations)
+    if (drop_location(session, location)) unwanted.push_back(location);
   session.run("DELETE FROM digest WHERE blob = $1 AND manifest IS NULL", {blob});  // nothing else names these
   session.run("UPDATE digest SET blob = NULL WHERE blob = $1", {blob});
   session.run("DELETE FROM blob WHERE id = $1", {blob});
-  journal(session, "blob_removed", Json{{"location", unwanted.empty() ? 0 : number_of(unwanted.front().id)}}.dump());
+  journal(session, "blob_removed", Json{{"location", locations.empty() ? 0 : number_of(locations.front().id)}}.dump());
   return unwanted;
 }
 

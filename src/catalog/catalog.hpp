@@ -28,6 +28,8 @@ public:
   Result<> pair_with_store(const std::string& store_id);
   /// A location id nobody had before and nobody gets again.
   Result<blob::LocationId> next_location();
+  /// For a copy of a catalog beside a copy of its blobs alone: forgets sessions and what was to be removed.
+  Result<> forget_unfinished();
   Result<int> schema_version();
   Result<Totals> totals();
   /// When the journal's newest line was written; 1970 where there is none.
@@ -60,7 +62,7 @@ public:
   Result<StoredBlob> mount_blob(const std::string& to, const std::string& from, const Digest& digest);
   /// Enters durable bytes and gives them to `repository`, ending `upload` if it is named. Where the content is known
   /// already, that blob is kept and `location` queued for deletion — or, with `replace`, the old location is. conflict
-  /// where `upload` has ended meanwhile.
+  /// where `upload` has ended meanwhile; busy where the location's pack has just been compacted away.
   Result<StoredBlob> commit_blob(const std::string& repository, const std::vector<Digest>& digests,
                                  const blob::Location& location, const std::string& store_id, const std::string& upload,
                                  bool replace);
@@ -70,8 +72,27 @@ public:
   /// are gone.
   Result<std::vector<blob::Location>> deletions(blob::LocationId after, std::size_t limit);
   Result<> forget_deletion(blob::LocationId id);
-  /// Calls `each` for every location, in order of id, in pages: for checks.
-  Result<> for_each_location(const std::function<void(const StoredBlob&)>& each);
+  /// Calls `each` for every location, with a digest of its bytes, in order of id, in pages: for checks and copies. An
+  /// error ends it.
+  Result<> for_each_location(const std::function<Result<>(const StoredBlob&, const Digest&)>& each);
+  /// How many there are, and the bytes in them.
+  Result<BlobTotals> blob_totals();
+
+  /// Those of the store's objects that no row knows: no blob lies there, no session may go on from them, and they are
+  /// not in the deletion queue. What is being pushed at this moment may be among them.
+  Result<std::vector<blob::Location>> unknown(const std::vector<blob::Location>& objects);
+
+  // ---- packs (packs.cpp) ----
+  /// Up to `limit` packs whose wanted bytes are fewer than `bytes`, those with the fewest first.
+  Result<std::vector<Pack>> packs_below(std::uint64_t bytes, std::size_t limit);
+  /// Up to `limit` blobs that lie in a pack, after location `after`, in order of id, each with a digest of it.
+  Result<std::vector<PackedBlob>> blobs_in_pack(const std::string& pack, blob::LocationId after, std::size_t limit);
+  /// Blobs have been copied: each one that still is where it was is read from its new location from now on.
+  Result<> move_locations(const std::vector<Move>& moves, const std::string& store_id);
+  /// Queues an empty pack for deletion and returns it; nothing where it is not empty.
+  Result<std::optional<blob::Location>> condemn_pack(const std::string& pack);
+  /// Forgets packs that were condemned before `before`.
+  Result<> forget_packs(Timestamp before);
 
   // ---- manifests and tags (manifests.cpp, tags.cpp) ----
   struct PutOutcome {
@@ -127,25 +148,21 @@ public:
                               Algorithm algorithm = Algorithm::sha256);
   /// Session and repository must match: an id alone opens nothing.
   Result<Upload> find_upload(const std::string& repository, const std::string& id);
-  /// Takes a session over for one request: from now on only its new epoch may save.
+  /// Takes a session over for one request that writes to its file: from now on only its new epoch may save.
   Result<Upload> claim_upload(const std::string& repository, const std::string& id);
-  /// conflict where a later request has claimed it.
-  Result<> save_upload(const Upload& upload);
-  /// Ends a session without a blob, and returns its bytes, which are in the deletion queue. Nothing where it has ended,
-  /// or somebody touched it at or after `untouched_since`.
-  Result<std::optional<blob::Location>> remove_upload(const std::string& id,
-                                                      std::optional<Timestamp> untouched_since = std::nullopt);
+  /// Saves a session whose last saved position was `from`; conflict where a later request has claimed or saved it.
+  Result<> save_upload(const Upload& upload, std::uint64_t from);
+  /// Ends a session without a blob, unless it has ended, or somebody touched it at or after `untouched_since`.
+  Result<UploadEnd> remove_upload(const std::string& id, std::optional<Timestamp> untouched_since = std::nullopt);
   /// Sessions nobody touched since `before`.
   Result<std::vector<Upload>> stale_uploads(Timestamp before, std::size_t limit);
-  /// What all sessions have reserved: for checks.
-  Result<std::vector<blob::LocationId>> upload_locations();
 
   std::uint64_t cache_hits() const { return m_names.hits() + m_blobs.hits(); }
   std::uint64_t cache_misses() const { return m_names.misses() + m_blobs.misses(); }
 
 private:
   Catalog(sql::Database& database, const Clock& clock)
-      : m_database(database), m_clock(clock), m_names(50'000, 64U << 20), m_blobs(100'000, 32U << 20) {}
+      : m_database(database), m_clock(clock), m_names(50'000, 16U << 20), m_blobs(50'000, 8U << 20) {}
 
   Result<> migrate();
   std::int64_t now() const { return to_micros(m_clock.now()); }
@@ -162,12 +179,15 @@ private:
   void record_tag_move(sql::Session& session, const std::string& repository, const std::string& tag,
                        const std::string& who, const std::optional<std::string>& digest);
   std::optional<blob::Location> take_upload(sql::Session& session, const std::string& id);
-  Result<> end_upload(sql::Session& session, const std::string& id);
+  Result<> end_upload(sql::Session& session, const std::string& id, const blob::Location* kept);
   void name_changes(sql::Session& session, const std::string& key);
   void blob_changes(sql::Session& session, const std::string& key);
   /// What else goes with a membership that was just deleted.
   void forget_membership(sql::Session& session, const std::string& repository, std::int64_t blob);
   void queue_deletion(sql::Session& session, const blob::Location& unwanted);
+  void add_location(sql::Session& session, std::int64_t blob, const blob::Location& location,
+                    const std::string& store_id);
+  bool drop_location(sql::Session& session, const blob::Location& location);
   StoredBlob enter_blob(sql::Session& session, const std::vector<Digest>& digests, const blob::Location& location,
                         const std::string& store_id, bool replace);
   std::vector<blob::Location> put_entry(sql::Session& session, const std::string& cache, const std::string& key,

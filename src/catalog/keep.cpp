@@ -13,6 +13,15 @@ bool is_whole(blob::BlobStore& store, const StoredBlob& blob) {
   return store.open(blob.location, {0, blob.size}).has_value();
 }
 
+Result<FileSlice> open_blob(blob::BlobStore& store, const StoredBlob& blob, ByteRange range,
+                            const std::function<Result<StoredBlob>()>& look_again) {
+  auto opened = store.open(blob.location, range);
+  if (opened || opened.error().failure != Failure::not_found) return opened;
+  const auto now = look_again();
+  if (!now || now->id != blob.id || now->location.id == blob.location.id) return opened;
+  return store.open(now->location, range);
+}
+
 Result<> remove_queued(Catalog& catalog, blob::BlobStore& store, const blob::Location& location) {
   TRY(store.remove(location));
   return catalog.forget_deletion(location.id);
@@ -20,7 +29,7 @@ Result<> remove_queued(Catalog& catalog, blob::BlobStore& store, const blob::Loc
 
 void remove_all_queued(Catalog& catalog, blob::BlobStore& store, const std::vector<blob::Location>& locations) {
   for (const auto& location : locations)
-    if (const auto gone = remove_queued(catalog, store, location); !gone)
+    if (const auto gone = remove_queued(catalog, store, location); !gone && gone.error().failure != Failure::busy)
       log::warn("unwanted bytes stay until they are removed later", {{"error", gone.error().message}});
 }
 
@@ -43,13 +52,13 @@ Result<> keep(Catalog& catalog, blob::BlobStore& store, blob::Intake& intake, co
   const auto kept = entering.commit(digests, location, lost);
   if (!kept) {
     if (is_final(kept.error().failure) && !intake.was_suspended())  // else the session goes on from what it has
-      if (auto removed = store.remove(location); !removed)
+      if (auto removed = store.remove(blob::Intake::unfinished(location.id, {})); !removed)
         log::warn("refused bytes stay behind", {{"error", removed.error().message}});
     return std::unexpected(kept.error());
   }
   if (kept->location.id == location.id) return {};
-  // Another push of the same content was faster: ours is in the deletion queue already.
-  remove_all_queued(catalog, store, {location});
+  // Another push of the same content was faster: ours is in the deletion queue already, or a hole in its pack.
+  if (location.kind == blob::LocationKind::raw) remove_all_queued(catalog, store, {location});
   return {};
 }
 

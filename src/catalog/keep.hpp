@@ -10,9 +10,14 @@ namespace slipway::catalog {
 /// True if the bytes the catalog speaks of are really there.
 bool is_whole(blob::BlobStore& store, const StoredBlob& blob);
 
+/// Opens a blob that was just looked up. Where its pack was compacted in between, `look_again` finds its new place.
+Result<FileSlice> open_blob(blob::BlobStore& store, const StoredBlob& blob, ByteRange range,
+                            const std::function<Result<StoredBlob>()>& look_again);
+
 /// Removes bytes that the deletion queue has, then their row.
 Result<> remove_queued(Catalog& catalog, blob::BlobStore& store, const blob::Location& location);
-/// The same for several. What fails stays in the queue, for the janitor to try again: nobody needs to hear of it.
+/// The same for several. What fails, or must wait until the store was copied, stays in the queue for the janitor to try
+/// again: nobody needs to hear of it.
 void remove_all_queued(Catalog& catalog, blob::BlobStore& store, const std::vector<blob::Location>& locations);
 
 /// Where a blob is entered: in a repository, under a key.

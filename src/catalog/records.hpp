@@ -69,6 +69,24 @@ struct StoredBlob {
   blob::Location location;
 };
 
+/// An object of the store that holds many small blobs.
+struct Pack {
+  std::string key;
+  std::uint64_t blobs = 0;
+  std::uint64_t bytes = 0;  ///< of the blobs that are wanted
+};
+
+struct PackedBlob {
+  Digest digest;
+  blob::Location location;
+};
+
+/// A blob's bytes have been copied.
+struct Move {
+  blob::LocationId from{};
+  blob::Location to;
+};
+
 struct Upload {
   std::string id;
   std::string repository;
@@ -78,6 +96,12 @@ struct Upload {
   std::int64_t epoch = 0;
   Timestamp started_at;
   Algorithm algorithm = Algorithm::sha256;  ///< announced for its digest
+};
+
+/// What became of the wish to end a session.
+struct UploadEnd {
+  bool ended = false;
+  std::optional<blob::Location> left;  ///< its bytes, if it had any outside the catalog; in the deletion queue
 };
 
 struct TagMove {
@@ -135,6 +159,11 @@ struct Unreachable {
   std::uint64_t blob_bytes = 0;
   std::uint64_t manifests = 0;
   std::uint64_t manifest_bytes = 0;
+};
+
+struct BlobTotals {
+  std::uint64_t blobs = 0;
+  std::uint64_t bytes = 0;
 };
 
 struct Totals {

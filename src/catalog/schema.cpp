@@ -45,7 +45,7 @@ CREATE TABLE location (
   id      INTEGER PRIMARY KEY,
   blob    INTEGER NOT NULL REFERENCES blob(id),
   store   TEXT NOT NULL,               -- identity of the store
-  kind    INTEGER NOT NULL,            -- 1 raw; later pack, recipe
+  kind    INTEGER NOT NULL,            -- 1 raw, 3 pack; later recipe
   key     TEXT NOT NULL,               -- the store's name for the object
   offset  INTEGER NOT NULL,            -- of the bytes within the object
   length  INTEGER NOT NULL,
@@ -130,8 +130,8 @@ CREATE TABLE upload (
   repository  INTEGER NOT NULL REFERENCES repository(id),
   location    INTEGER NOT NULL,        -- reserved for its bytes
   position    INTEGER NOT NULL,        -- bytes acknowledged
-  token       BLOB NOT NULL,           -- empty before the first byte
-  epoch       INTEGER NOT NULL,        -- raised by each request that takes it over: an older one can no longer save
+  token       BLOB NOT NULL,           -- empty before the first byte; has the bytes themselves while they are few
+  epoch       INTEGER NOT NULL,        -- raised by each request that writes to its file: an older one can no longer save
   started_at  INTEGER NOT NULL,
   touched_at  INTEGER NOT NULL,
   who         TEXT NOT NULL
@@ -141,7 +141,7 @@ CREATE INDEX upload_touched ON upload(touched_at);
 -- Bytes to remove: a row first, then the bytes, then the row.
 CREATE TABLE deletion (
   location   INTEGER PRIMARY KEY,
-  kind       INTEGER NOT NULL,         -- as a location's; 2: of an upload that ended without a blob, key is its token
+  kind       INTEGER NOT NULL,         -- 1 raw; 2 an upload that ended without a blob, key is its token; 4 a whole pack
   key        TEXT NOT NULL,
   queued_at  INTEGER NOT NULL
 ) STRICT;
@@ -191,7 +191,22 @@ CREATE TABLE cache_usage (
 ) STRICT;
 )sql";
 
-constexpr std::array<Migration, 3> all = {{{1, 1, first}, {2, 2, referrers}, {3, 2, cache_entries}}};
+// Small blobs lie in packs. What of a pack is still wanted is counted by the writes that change it, so that finding
+// those worth compacting costs what they are, not what there is.
+constexpr const char* packs = R"sql(
+CREATE TABLE pack (
+  key           TEXT PRIMARY KEY,
+  blobs         INTEGER NOT NULL,      -- locations in it
+  bytes         INTEGER NOT NULL,      -- theirs
+  condemned_at  INTEGER                -- its bytes are being removed: no location may be put into it any more
+) STRICT, WITHOUT ROWID;
+CREATE INDEX pack_bytes ON pack(bytes) WHERE condemned_at IS NULL;
+CREATE INDEX pack_condemned ON pack(condemned_at) WHERE condemned_at IS NOT NULL;
+CREATE INDEX upload_location ON upload(location);
+CREATE INDEX location_pack ON location(key, id) WHERE kind = 3;
+)sql";
+
+constexpr std::array<Migration, 4> all = {{{1, 1, first}, {2, 2, referrers}, {3, 2, cache_entries}, {4, 4, packs}}};
 
 }  // namespace
 

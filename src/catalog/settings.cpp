@@ -32,6 +32,14 @@ Result<> Catalog::migrate() {
   });
 }
 
+Result<> Catalog::forget_unfinished() {
+  return m_database.write([&](sql::Session& session) -> Result<> {
+    session.run("DELETE FROM upload");
+    session.run("DELETE FROM deletion");
+    return {};
+  });
+}
+
 Result<int> Catalog::schema_version() {
   std::int64_t version = 0;
   std::int64_t oldest_reader = 0;

@@ -95,6 +95,37 @@ void Catalog::queue_deletion(sql::Session& session, const blob::Location& unwant
                unwanted.key, now()});
 }
 
+/// Enters where a blob's bytes lie.
+void Catalog::add_location(sql::Session& session, std::int64_t blob, const blob::Location& location,
+                           const std::string& store_id) {
+  const auto length = static_cast<std::int64_t>(location.range.length);
+  session.run("INSERT INTO location (id, blob, store, kind, key, offset, length, state) VALUES ($1, $2, $3, $4, "
+              "$5, $6, $7, 1)",
+              {static_cast<std::int64_t>(number_of(location.id)), blob, store_id,
+               static_cast<std::int64_t>(location.kind), location.key, static_cast<std::int64_t>(location.range.offset),
+               length});
+  if (location.kind != blob::LocationKind::pack) return;
+  const auto counted = session.run(
+      "INSERT INTO pack (key, blobs, bytes) VALUES ($1, 1, $2) ON CONFLICT (key) DO UPDATE SET blobs = pack.blobs + 1, "
+      "bytes = pack.bytes + EXCLUDED.bytes WHERE pack.condemned_at IS NULL",
+      {location.key, length});
+  if (counted == 0)  // this commit took longer than it takes a pack to grow full, sparse and empty
+    throw sql::StatementFailed({Failure::busy, "the bytes were taken away before their row was written: try again"});
+}
+
+/// Takes a location that is there. True if its bytes are in the deletion queue now; those in a pack stay until so many
+/// of them are unwanted that the others move.
+bool Catalog::drop_location(sql::Session& session, const blob::Location& location) {
+  session.run("DELETE FROM location WHERE id = $1", {static_cast<std::int64_t>(number_of(location.id))});
+  if (location.kind == blob::LocationKind::pack) {
+    session.run("UPDATE pack SET blobs = blobs - 1, bytes = bytes - $2 WHERE key = $1",
+                {location.key, static_cast<std::int64_t>(location.range.length)});
+    return false;
+  }
+  queue_deletion(session, location);
+  return true;
+}
+
 StoredBlob Catalog::enter_blob(sql::Session& session, const std::vector<Digest>& digests,
                                const blob::Location& location, const std::string& store_id, bool replace) {
   std::optional<StoredBlob> out;
@@ -102,28 +133,24 @@ StoredBlob Catalog::enter_blob(sql::Session& session, const std::vector<Digest>&
     if (!out) out = known_blob(session, digest);
   const bool known = out.has_value();
   if (known && !replace) {
-    queue_deletion(session, location);
+    if (location.kind != blob::LocationKind::pack) queue_deletion(session, location);
   } else {
     if (known) {
-      queue_deletion(session, out->location);
-      session.run("DELETE FROM location WHERE id = $1", {static_cast<std::int64_t>(number_of(out->location.id))});
+      drop_location(session, out->location);
       session.around_commit([this] { m_blobs.begin_change_of_all(); }, [this] { m_blobs.end_change(); });
     }
     const auto length = static_cast<std::int64_t>(location.range.length);
-    const auto location_id = static_cast<std::int64_t>(number_of(location.id));
     const auto id =
         known ? out->id
               : session.number("INSERT INTO blob (size, created_at) VALUES ($1, $2) RETURNING id", {length, now()})
                     .value();
-    session.run("INSERT INTO location (id, blob, store, kind, key, offset, length, state) VALUES ($1, $2, $3, $4, "
-                "$5, $6, $7, 1)",
-                {location_id, id, store_id, static_cast<std::int64_t>(location.kind), location.key,
-                 static_cast<std::int64_t>(location.range.offset), length});
+    add_location(session, id, location, store_id);
     out = StoredBlob{.id = id, .size = location.range.length, .location = location};
     Json names = Json::array();
     for (const auto& digest : digests) names.push_back(digest.text());
-    journal(session, "blob",
-            Json{{"location", location_id}, {"key", location.key}, {"size", length}, {"digests", names}}.dump());
+    journal(
+        session, "blob",
+        Json{{"location", number_of(location.id)}, {"key", location.key}, {"size", length}, {"digests", names}}.dump());
   }
   for (const auto& digest : digests)
     session.run("UPDATE digest SET blob = $1 WHERE id = $2", {out->id, ensure_digest(session, digest)});

@@ -70,37 +70,25 @@ Result<Upload> Catalog::claim_upload(const std::string& repository, const std::s
   return *out;
 }
 
-Result<> Catalog::save_upload(const Upload& upload) {
+Result<> Catalog::save_upload(const Upload& upload, std::uint64_t from) {
   return m_database.write([&](sql::Session& session) -> Result<> {
-    const auto saved = session.run(
-        "UPDATE upload SET position = $1, token = $2, touched_at = $3 WHERE id = $4 AND epoch = $5",
-        {static_cast<std::int64_t>(upload.position), as_bytes(upload.token), now(), upload.id, upload.epoch});
+    const auto saved = session.run("UPDATE upload SET position = $1, token = $2, touched_at = $3 WHERE id = $4 AND "
+                                   "epoch = $5 AND position = $6",
+                                   {static_cast<std::int64_t>(upload.position), as_bytes(upload.token), now(),
+                                    upload.id, upload.epoch, static_cast<std::int64_t>(from)});
     if (saved == 0)
       return fail(Failure::conflict, "upload " + upload.id + " was ended, or taken over by a later request");
     return {};
   });
 }
 
-Result<std::optional<blob::Location>> Catalog::remove_upload(const std::string& id,
-                                                             std::optional<Timestamp> untouched_since) {
-  std::optional<blob::Location> unwanted;
+Result<UploadEnd> Catalog::remove_upload(const std::string& id, std::optional<Timestamp> untouched_since) {
+  UploadEnd out;
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
-    unwanted.reset();
     const auto before = untouched_since ? to_micros(*untouched_since) : std::numeric_limits<std::int64_t>::max();
-    if (session.number("SELECT 1 FROM upload WHERE id = $1 AND touched_at < $2", {id, before}))
-      unwanted = take_upload(session, id);
+    out.ended = session.number("SELECT 1 FROM upload WHERE id = $1 AND touched_at < $2", {id, before}).has_value();
+    out.left = out.ended ? take_upload(session, id) : std::nullopt;
     return {};
-  }));
-  return unwanted;
-}
-
-Result<std::vector<blob::LocationId>> Catalog::upload_locations() {
-  std::vector<blob::LocationId> out;
-  TRY(m_database.read([&](sql::Session& session) {
-    out.clear();
-    session.run("SELECT location FROM upload", {}, [&](const sql::Row& row) {
-      out.push_back(blob::LocationId(static_cast<std::uint64_t>(row.integer(0))));
-    });
   }));
   return out;
 }
@@ -119,10 +107,10 @@ Result<std::vector<Upload>> Catalog::stale_uploads(Timestamp before, std::size_t
 
 // ---- steps
 
-/// Ends a session that is there, and queues its bytes for deletion.
+/// Ends a session that is there, and queues its bytes for deletion. Nothing where it never had a file.
 std::optional<blob::Location> Catalog::take_upload(sql::Session& session, const std::string& id) {
   std::optional<blob::Location> unwanted;
-  session.run("SELECT location, token FROM upload WHERE id = $1", {id}, [&](const sql::Row& row) {
+  session.run("SELECT location, token FROM upload WHERE id = $1 AND epoch > 0", {id}, [&](const sql::Row& row) {
     unwanted = blob::Intake::unfinished(blob::LocationId(static_cast<std::uint64_t>(row.integer(0))),
                                         std::string(as_text(row.blob(1))));
   });
@@ -131,11 +119,19 @@ std::optional<blob::Location> Catalog::take_upload(sql::Session& session, const 
   return unwanted;
 }
 
-/// Ends a session whose bytes the caller has put elsewhere, or removes.
-Result<> Catalog::end_upload(sql::Session& session, const std::string& id) {
+/// Ends a session whose blob is known now: by the bytes at `kept`, or, without it, by others. What else the session has
+/// left goes.
+Result<> Catalog::end_upload(sql::Session& session, const std::string& id, const blob::Location* kept) {
+  if (id.empty()) return {};
+  const auto location = session.number("SELECT location FROM upload WHERE id = $1", {id});
   // Whoever ended it before removes its bytes, wherever they lie by then.
-  if (!id.empty() && session.run("DELETE FROM upload WHERE id = $1", {id}) == 0)
-    return fail(Failure::conflict, "upload " + id + " was ended meanwhile");
+  if (!location) return fail(Failure::conflict, "upload " + id + " was ended meanwhile");
+  const bool is_own = kept != nullptr && kept->kind == blob::LocationKind::raw &&
+                      number_of(kept->id) == static_cast<std::uint64_t>(*location);
+  if (is_own)
+    session.run("DELETE FROM upload WHERE id = $1", {id});
+  else
+    take_upload(session, id);
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "catalog/keep.hpp"
+#include "lifecycle/packs.hpp"
 
 namespace slipway::lifecycle {
 
@@ -18,6 +19,8 @@ Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore&
       auto gone = catalog::remove_queued(catalog, store, location);
       if (gone)
         ++removed;
+      else if (gone.error().failure == Failure::busy)
+        return removed;  // the store is being copied: all of it must wait
       else
         problem = std::move(gone);
     }
@@ -32,9 +35,9 @@ Result<std::size_t> expire_uploads(catalog::Catalog& catalog, blob::BlobStore& s
     TRY_ASSIGN(const auto stale, catalog.stale_uploads(before, page));
     if (stale.empty()) return ended;
     for (const auto& upload : stale) {
-      TRY_ASSIGN(const auto unwanted, catalog.remove_upload(upload.id, before));
-      if (!unwanted) continue;  // it went on, or was finished: its bytes are not ours
-      catalog::remove_all_queued(catalog, store, {*unwanted});
+      TRY_ASSIGN(const auto end, catalog.remove_upload(upload.id, before));
+      if (!end.ended) continue;  // it went on, or was finished: its bytes are not ours
+      if (end.left) catalog::remove_all_queued(catalog, store, {*end.left});
       ++ended;
     }
   }
@@ -69,6 +72,11 @@ void Janitor::pass() {
     log::warn("ending forgotten uploads failed; it is tried again", {{"error", ended.error().message}});
   else if (*ended > 0)
     log::info("forgotten uploads ended", {{"uploads", *ended}});
+  if (const auto packs = compact_packs(m_catalog, m_store, m_clock.now()); !packs)
+    log::warn("compacting packs failed; it is tried again", {{"error", packs.error().message}});
+  else if (packs->removed > 0)
+    log::info("packs compacted",
+              {{"removed", packs->removed}, {"blobs_moved", packs->blobs_moved}, {"bytes_moved", packs->bytes_moved}});
 }
 
 }  // namespace slipway::lifecycle

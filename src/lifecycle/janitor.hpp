@@ -1,6 +1,7 @@
 #pragma once
-// Finishes in the background what requests leave: bytes in the deletion queue, uploads nobody came back for. It follows
-// rows of the catalog, never listings of the store. (Collection, retention and scrubbing will live beside it.)
+// Finishes in the background what requests leave: bytes in the deletion queue, uploads nobody came back for, packs with
+// holes. It follows rows of the catalog, never listings of the store. (Collection, retention and scrubbing will live
+// beside it.)
 
 #include "blob/store.hpp"
 #include "catalog/catalog.hpp"
@@ -23,7 +24,7 @@ Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore&
 /// Ends sessions untouched since `before`: the row first, then the bytes. Returns how many ended.
 Result<std::size_t> expire_uploads(catalog::Catalog& catalog, blob::BlobStore& store, Timestamp before);
 
-/// Does both every interval, on a thread of its own, until destroyed. Everything it is given outlives it.
+/// Does all of it every interval, on a thread of its own, until destroyed. Everything it is given outlives it.
 class Janitor {
 public:
   Janitor(catalog::Catalog& catalog, blob::BlobStore& store, const Clock& clock, JanitorOptions options);

@@ -1,4 +1,5 @@
 #include "base/log.hpp"
+#include "catalog/keep.hpp"
 #include "http/ranges.hpp"
 #include "http/router.hpp"
 #include "oci/registry.hpp"
@@ -49,7 +50,8 @@ Response Registry::get_blob(Call& call, const Digest& digest) {
 
   // HEAD opens the file too: a client that is told a blob exists will never send it again, which would keep a lost one
   // lost.
-  auto bytes = m_store.open(blob->location, part);
+  auto bytes =
+      catalog::open_blob(m_store, *blob, part, [&] { return m_catalog.find_blob(call.path.repository, digest); });
   if (!bytes) {
     log::error("a blob's bytes cannot be read; pushing it again heals it",
                {{"digest", digest.text()}, {"key", blob->location.key}, {"error", bytes.error().message}});

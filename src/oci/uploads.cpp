@@ -37,6 +37,14 @@ Response taken_over() {
   return error_response(409, Code::blob_upload_invalid, "a later request took this upload over");
 }
 
+/// What the session has and the request brings stays in memory until it is committed: nothing outside the catalog is
+/// written, so that nobody else need be kept from it.
+bool is_brief(const http::Request& request, const catalog::Upload& upload) {
+  const auto more = request.has_body ? request.content_length : std::optional<std::uint64_t>(0);
+  return more && upload.position + *more <= blob::small_bytes_max &&
+         (upload.token.empty() || blob::Intake::holds_bytes(upload.token));
+}
+
 Response digest_mismatch(const Digest& announced, const Digest& received) {
   return error_response(400, Code::digest_invalid,
                         "the bytes received have digest " + received.text() + ", not " + announced.text());
@@ -127,7 +135,7 @@ private:
     const auto kept = [&]() -> Result<> {
       TRY_ASSIGN(saved.token, m_intake->suspend());
       saved.position = m_intake->position();
-      return m_registry.m_catalog.save_upload(saved);
+      return m_registry.m_catalog.save_upload(saved, m_upload.position);
     }();
     if (kept)
       m_upload = std::move(saved);
@@ -278,7 +286,10 @@ http::Answer Registry::receive(Call& call, const std::optional<Digest>& digest) 
   auto hold = m_active.claim(known->id);
   const std::lock_guard lock(hold->mutex);  // opening truncates: the next request must not be writing by then
   if (hold->revoked) return taken_over();
-  auto upload = m_catalog.claim_upload(repository, known->id);
+  auto room = blob::SmallBytes::take_room();
+  auto upload = m_catalog.find_upload(repository, known->id);
+  const bool brief = upload && room && is_brief(request, *upload);
+  if (upload && !brief) upload = m_catalog.claim_upload(repository, known->id);
   if (!upload) {
     m_active.release(known->id, hold);
     return failure_response(upload.error(), Code::blob_upload_unknown, request);
@@ -289,12 +300,13 @@ http::Answer Registry::receive(Call& call, const std::optional<Digest>& digest) 
   }
   // A PUT that brings everything needs no name on disk before it is whole.
   const bool whole = digest && upload->token.empty();
-  if (whole && upload->epoch > 1)  // an earlier request may have died with a file that was never saved
+  if (whole && !brief && upload->epoch > 1)  // an earlier request may have died with a file that was never saved
     if (auto gone = m_store.remove(blob::Intake::unfinished(upload->location, upload->token)); !gone)
       log::warn("an upload's old bytes stay behind", {{"error", gone.error().message}});
-  auto intake = !upload->token.empty() ? blob::Intake::resume(m_store, upload->location, upload->token)
-                                       : blob::Intake::begin(m_store, upload->location, !whole,
-                                                             {digest ? digest->algorithm() : upload->algorithm});
+  auto intake = !upload->token.empty()
+                    ? blob::Intake::resume(m_store, upload->location, upload->token, std::move(room))
+                    : blob::Intake::begin(m_store, upload->location, !whole,
+                                          {digest ? digest->algorithm() : upload->algorithm}, std::move(room));
   if (!intake) {
     m_active.release(upload->id, hold);
     return failure_response(intake.error(), Code::blob_upload_unknown, request);
@@ -315,11 +327,10 @@ Response Registry::cancel_upload(Call& call) {
   const auto hold = m_active.claim(known->id);
   const std::lock_guard lock(hold->mutex);
   if (hold->revoked) return taken_over();
-  const auto upload = m_catalog.claim_upload(call.path.repository, known->id);  // nobody else may save it now
-  const auto unwanted = upload ? m_catalog.remove_upload(known->id) : std::unexpected(upload.error());
+  const auto end = m_catalog.remove_upload(known->id);
   m_active.release(known->id, hold);
-  if (!unwanted) return failure_response(unwanted.error(), Code::blob_upload_unknown, call.request);
-  if (*unwanted) catalog::remove_all_queued(m_catalog, m_store, {**unwanted});
+  if (!end) return failure_response(end.error(), Code::blob_upload_unknown, call.request);
+  if (end->left) catalog::remove_all_queued(m_catalog, m_store, {*end->left});
   return Response::empty(204);
 }
 

@@ -10,6 +10,17 @@ constexpr std::size_t batch_max = 128;
 
 }  // namespace
 
+Result<> copy_sqlite(const std::filesystem::path& from, const std::filesystem::path& to) {
+  TRY_ASSIGN(const auto source, SqliteConnection::open(from.string(), SqliteConnection::Mode::read_only));
+  TRY_ASSIGN(const auto target, SqliteConnection::open(to.string(), SqliteConnection::Mode::read_write));
+  return target->copy_from(*source);
+}
+
+Result<> settle_sqlite(const std::filesystem::path& file) {
+  TRY_ASSIGN(const auto connection, SqliteConnection::open(file.string(), SqliteConnection::Mode::read_write));
+  return connection->script("PRAGMA journal_mode=DELETE;");
+}
+
 Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::filesystem::path& file, bool read_only) {
   std::unique_ptr<SqliteDatabase> database(new SqliteDatabase(file));
   database->m_read_only = read_only;

@@ -18,6 +18,12 @@
 
 namespace slipway::sql {
 
+/// Copies a database, as it is at one moment, to a new file. Others may write to it meanwhile.
+Result<> copy_sqlite(const std::filesystem::path& from, const std::filesystem::path& to);
+/// Makes a database that nobody uses one file, which needs no log beside it and can be read where nothing can be
+/// written.
+Result<> settle_sqlite(const std::filesystem::path& file);
+
 class SqliteDatabase final : public Database {
 public:
   /// Creates the file if it is missing; `read_only` opens an existing one and refuses every write.

@@ -68,7 +68,10 @@ Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::stri
   if (code != SQLITE_OK) return std::unexpected(connection->error(code, "opening " + path));
   sqlite3_extended_result_codes(db, 1);
   sqlite3_busy_timeout(db, 5000);
-  if (auto ready = connection->script("PRAGMA foreign_keys=ON; PRAGMA cache_size=-16384;"); !ready)
+  // KiB. Readers are many, and the system has the file in memory anyhow.
+  const auto* settings = mode == Mode::read_write ? "PRAGMA foreign_keys=ON; PRAGMA cache_size=-8192;"
+                                                  : "PRAGMA foreign_keys=ON; PRAGMA cache_size=-1536;";
+  if (auto ready = connection->script(settings); !ready)
     return std::unexpected(ready.error().during(path));
   return connection;
 }
@@ -85,6 +88,15 @@ Error SqliteConnection::error(int code, std::string_view step) const {
 Result<> SqliteConnection::script(const char* text) {
   const int code = sqlite3_exec(m_db, text, nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) return std::unexpected(error(code, "catalog"));
+  return {};
+}
+
+Result<> SqliteConnection::copy_from(SqliteConnection& source) {
+  auto* copy = sqlite3_backup_init(m_db, "main", source.m_db, "main");
+  if (!copy) return std::unexpected(error(sqlite3_errcode(m_db), "beginning a copy"));
+  sqlite3_backup_step(copy, -1);  // all in one go: one state, however long it takes
+  const int code = sqlite3_backup_finish(copy);
+  if (code != SQLITE_OK) return std::unexpected(error(code, "copying"));
   return {};
 }
 

@@ -29,6 +29,8 @@ public:
   void around_commit(std::function<void()> begin, std::function<void()> end) override;
 
   Result<> script(const char* text) override;
+  /// Becomes what `source` is at one moment.
+  Result<> copy_from(SqliteConnection& source);
   /// False after SQLite undid the transaction by itself (disk full, I/O error).
   bool in_transaction() const;
 

@@ -71,7 +71,7 @@ protected:
 
   std::map<std::uint64_t, std::uint64_t> listed() {
     std::map<std::uint64_t, std::uint64_t> out;
-    EXPECT_TRUE(m_store->list([&](LocationId id, std::uint64_t size) { out.emplace(number_of(id), size); }));
+    EXPECT_TRUE(m_store->list([&](const Location& object) { out.emplace(number_of(object.id), object.range.length); }));
     return out;
   }
 
@@ -312,6 +312,51 @@ TEST_P(BlobStoreContract, ListsWhatIsFinishedWithItsSize) {
   put("bb", LocationId{5000});
   put("ccc", LocationId{1ULL << 40});
   EXPECT_EQ(listed(), (std::map<std::uint64_t, std::uint64_t>{{1, 1}, {5000, 2}, {1ULL << 40, 3}}));
+}
+
+TEST_P(BlobStoreContract, GivesBackSmallBlobs) {
+  const std::string largest(small_bytes_max, 'l');
+  const std::array<SmallBlob, 3> blobs{
+      {{LocationId{1}, as_bytes("one")}, {LocationId{2}, {}}, {LocationId{3}, as_bytes(largest)}}};
+  const auto first = m_store->put_small(blobs);
+  ASSERT_TRUE(first) << first.error().message;
+  ASSERT_EQ(first->size(), 3U);
+  const SmallBlob later{LocationId{4}, as_bytes("later")};
+  const auto second = m_store->put_small({&later, 1});
+  ASSERT_TRUE(second);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(read(first->at(0)), "one");
+    EXPECT_EQ(read(first->at(1)), "");
+    EXPECT_EQ(read(first->at(2)), largest);
+    EXPECT_EQ(read(second->at(0)), "later");
+    EXPECT_EQ(second->at(0).id, LocationId{4});
+    EXPECT_EQ(second->at(0).range.length, 5U);
+    EXPECT_EQ(read(first->at(0), {1, 2}), "ne");
+    EXPECT_EQ(read(first->at(0), {1, 3}), "(corrupt)");  // not the next one's
+    restart();
+  }
+}
+
+TEST_P(BlobStoreContract, TakesManySmallBlobsAtOnce) {
+  std::vector<std::thread> threads;
+  std::array<std::vector<Location>, 16> locations;
+  const auto text = [](std::size_t thread, std::size_t n) {
+    return std::string(1 + (thread * 31 + n * 7) % 5000, static_cast<char>('a' + thread));
+  };
+  for (std::size_t i = 0; i < locations.size(); ++i)
+    threads.emplace_back([&, i] {
+      for (std::size_t n = 0; n < 50; ++n) {
+        const auto content = text(i, n);
+        const SmallBlob blob{LocationId{1 + i * 50 + n}, as_bytes(content)};
+        auto put = m_store->put_small({&blob, 1});
+        ASSERT_TRUE(put) << put.error().message;
+        locations[i].push_back(put->front());
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  restart();
+  for (std::size_t i = 0; i < locations.size(); ++i)
+    for (std::size_t n = 0; n < 50; ++n) EXPECT_EQ(read(locations[i].at(n)), text(i, n));
 }
 
 TEST_P(BlobStoreContract, HasAnIdentityThatOutlivesAProcess) {

@@ -21,7 +21,10 @@ protected:
   /// Keys of all locations that the catalog knows.
   std::vector<std::string> locations() {
     std::vector<std::string> out;
-    EXPECT_TRUE(m_catalog->for_each_location([&](const StoredBlob& blob) { out.push_back(blob.location.key); }));
+    EXPECT_TRUE(m_catalog->for_each_location([&](const StoredBlob& blob, const Digest&) -> Result<> {
+      out.push_back(blob.location.key);
+      return {};
+    }));
     return out;
   }
 };
@@ -175,12 +178,16 @@ TEST_P(CatalogBlobs, AreWalkedInOrderWhateverTheirNumber) {
       session.run("INSERT INTO location (id, blob, store, kind, key, offset, length, state) VALUES ($1, $2, 's', 1, "
                   "'k', 0, 1, 1)",
                   {i * 7, i});
+      session.run("INSERT INTO digest (algorithm, value, blob) VALUES (1, $1, $2)",
+                  {digest_of(as_bytes(std::to_string(i))).value(), i});
     }
     return {};
   }));
   std::vector<std::uint64_t> ids;
-  ASSERT_TRUE(
-      m_catalog->for_each_location([&](const StoredBlob& blob) { ids.push_back(number_of(blob.location.id)); }));
+  ASSERT_TRUE(m_catalog->for_each_location([&](const StoredBlob& blob, const Digest&) -> Result<> {
+    ids.push_back(number_of(blob.location.id));
+    return {};
+  }));
   EXPECT_EQ(ids.size(), 2500U);
   EXPECT_TRUE(std::ranges::is_sorted(ids));
 }

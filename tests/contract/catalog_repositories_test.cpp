@@ -109,7 +109,7 @@ TEST_P(CatalogItself, RefusesEveryWriteWhileReadOnly) {
   EXPECT_TRUE(refused(m_catalog->remove_repository("a", "alice")));
   EXPECT_TRUE(refused(m_catalog->begin_upload("a", "alice", 10)));
   EXPECT_TRUE(refused(m_catalog->claim_upload("a", upload.id)));
-  EXPECT_TRUE(refused(m_catalog->save_upload(upload)));
+  EXPECT_TRUE(refused(m_catalog->save_upload(upload, 0)));
   EXPECT_TRUE(refused(m_catalog->remove_upload(upload.id)));
   EXPECT_TRUE(refused(m_catalog->forget_deletion(blob::LocationId{1})));
   EXPECT_EQ(tag("a", "latest"), "m");
@@ -192,9 +192,10 @@ TEST_P(CatalogRepositories, GoWithAllTheirNames) {
   EXPECT_EQ(tag("gone", "latest"), "m");
   EXPECT_EQ(manifest_at("gone", put_digest), "m");
   EXPECT_NE(blob_at("gone", digest), "(not_found)");
-  auto upload = m_catalog->begin_upload("gone", "alice", 10).value();
+  const auto begun = m_catalog->begin_upload("gone", "alice", 10).value();
+  auto upload = m_catalog->claim_upload("gone", begun.id).value();
   upload.token = std::string("\5\0\0\0token", 9);
-  ASSERT_TRUE(m_catalog->save_upload(upload));
+  ASSERT_TRUE(m_catalog->save_upload(upload, 0));
 
   const auto unwanted = m_catalog->remove_repository("gone", "bob");
 

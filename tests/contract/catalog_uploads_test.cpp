@@ -44,7 +44,7 @@ TEST_P(CatalogUploads, KeepWhatWasSaved) {
   auto upload = begin();
   upload.position = 12345678901;
   upload.token = std::string("tok\0en\xff", 7);
-  ASSERT_TRUE(m_catalog->save_upload(upload));
+  ASSERT_TRUE(m_catalog->save_upload(upload, 0));
   reopen();
   const auto found = m_catalog->find_upload("a", upload.id);
   ASSERT_TRUE(found);
@@ -58,13 +58,13 @@ TEST_P(CatalogUploads, AreSavedByTheLatestRequestOnly) {
   EXPECT_GT(second.epoch, first.epoch);
   auto stale = first;
   stale.position = 10;
-  const auto refused = m_catalog->save_upload(stale);
+  const auto refused = m_catalog->save_upload(stale, 0);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().failure, Failure::conflict);
   EXPECT_EQ(m_catalog->find_upload("a", first.id)->position, 0U);
   auto fresh = second;
   fresh.position = 20;
-  EXPECT_TRUE(m_catalog->save_upload(fresh));
+  EXPECT_TRUE(m_catalog->save_upload(fresh, 0));
   EXPECT_EQ(m_catalog->find_upload("a", first.id)->position, 20U);
 }
 
@@ -75,19 +75,42 @@ TEST_P(CatalogUploads, AreClaimedByRepositoryAndIdTogether) {
   EXPECT_EQ(m_catalog->find_upload("a", upload.id)->epoch, upload.epoch);  // a claim in vain changes nothing
 }
 
-TEST_P(CatalogUploads, AreGoneOnceTheyAreRemoved) {
+TEST_P(CatalogUploads, LeaveNothingWhereNobodyEverWroteToTheirFile) {
   const auto upload = begin();
-  EXPECT_EQ(m_catalog->upload_locations().value(), std::vector{upload.location});
-  const auto left = m_catalog->remove_upload(upload.id).value();
+  const auto end = m_catalog->remove_upload(upload.id).value();
+  EXPECT_TRUE(end.ended);
+  EXPECT_FALSE(end.left);
+  EXPECT_TRUE(m_catalog->deletions(blob::LocationId{}, 10)->empty());
+}
+
+TEST_P(CatalogUploads, AreSavedOnlyFromWhereTheyStood) {
+  auto first = begin();
+  auto second = first;
+  first.position = 5;
+  second.position = 7;
+  ASSERT_TRUE(m_catalog->save_upload(first, 0));
+  EXPECT_EQ(m_catalog->save_upload(second, 0).error().failure, Failure::conflict);
+  EXPECT_EQ(m_catalog->find_upload("a", first.id)->position, 5U);
+  ASSERT_TRUE(m_catalog->save_upload(second, 5));
+}
+
+TEST_P(CatalogUploads, AreGoneOnceTheyAreRemoved) {
+  const auto begun = begin();
+  const auto upload = m_catalog->claim_upload("a", begun.id).value();
+  const std::vector<blob::Location> file{{upload.location, blob::LocationKind::raw, "", {}}};
+  EXPECT_TRUE(m_catalog->unknown(file)->empty());
+  const auto left = m_catalog->remove_upload(upload.id)->left;
   ASSERT_TRUE(left);
   EXPECT_EQ(left->id, upload.location);
   EXPECT_EQ(left->kind, blob::LocationKind::upload);
   EXPECT_EQ(m_catalog->deletions(blob::LocationId{}, 10)->front().id, upload.location);  // outlives a crash
-  EXPECT_TRUE(m_catalog->upload_locations()->empty());
+  EXPECT_TRUE(m_catalog->unknown(file)->empty());
+  ASSERT_TRUE(m_catalog->forget_deletion(upload.location));
+  EXPECT_EQ(m_catalog->unknown(file)->size(), 1U);
   EXPECT_EQ(m_catalog->find_upload("a", upload.id).error().failure, Failure::not_found);
   EXPECT_EQ(m_catalog->claim_upload("a", upload.id).error().failure, Failure::not_found);
-  EXPECT_EQ(m_catalog->save_upload(upload).error().failure, Failure::conflict);
-  EXPECT_FALSE(m_catalog->remove_upload(upload.id).value());
+  EXPECT_EQ(m_catalog->save_upload(upload, 0).error().failure, Failure::conflict);
+  EXPECT_FALSE(m_catalog->remove_upload(upload.id)->ended);
 }
 
 TEST_P(CatalogUploads, AreNotRemovedOnceTheyWentOn) {
@@ -95,8 +118,8 @@ TEST_P(CatalogUploads, AreNotRemovedOnceTheyWentOn) {
   const auto before = m_clock.now() + std::chrono::seconds(1);
   m_clock.advance(std::chrono::seconds(1));
   ASSERT_TRUE(m_catalog->claim_upload("a", upload.id));
-  EXPECT_FALSE(m_catalog->remove_upload(upload.id, before).value());
-  EXPECT_TRUE(m_catalog->remove_upload(upload.id, before + std::chrono::seconds(1)).value());
+  EXPECT_FALSE(m_catalog->remove_upload(upload.id, before)->ended);
+  EXPECT_TRUE(m_catalog->remove_upload(upload.id, before + std::chrono::seconds(1))->ended);
 }
 
 // Its bytes may be gone already, whoever ended it.
@@ -129,7 +152,7 @@ TEST_P(CatalogUploads, GoStaleWhenNobodyTouchesThem) {
   auto saved = begin();
   const auto claimed = begin();
   m_clock.advance(std::chrono::hours(2));
-  ASSERT_TRUE(m_catalog->save_upload(saved));
+  ASSERT_TRUE(m_catalog->save_upload(saved, 0));
   ASSERT_TRUE(m_catalog->claim_upload("a", claimed.id));
   const auto fresh = begin();
   const auto stale = m_catalog->stale_uploads(m_clock.now() - std::chrono::hours(1), 100).value();

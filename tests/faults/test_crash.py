@@ -67,9 +67,8 @@ class NoticingTest(ServerTest):
         self.assertNotices("found True")
 
     def test_other_bytes_are_noticed(self):
-        for file in (self.world.server.data / "store" / "raw").rglob("*"):
-            if file.is_file():
-                file.write_bytes(bytes(byte ^ 1 for byte in file.read_bytes()))
+        for file in self.world.server.store_files():
+            file.write_bytes(bytes(byte ^ 1 for byte in file.read_bytes()))
         self.assertNotices("other bytes")
 
     def test_half_an_operation_is_noticed(self):

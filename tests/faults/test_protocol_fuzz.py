@@ -35,9 +35,8 @@ class ProtocolFuzzTest(ServerTest):
 
     def test_other_bytes_are_noticed(self):
         server, client = self.client()
-        for file in (server.data / "store" / "raw").rglob("*"):
-            if file.is_file():
-                file.write_bytes(bytes(byte ^ 1 for byte in file.read_bytes()))
+        for file in server.store_files():
+            file.write_bytes(bytes(byte ^ 1 for byte in file.read_bytes()))
         with self.assertRaisesRegex(Violation, "has other bytes"):
             client.verify()
 

@@ -108,8 +108,7 @@ class LostTest(ServerTest):
     """Bytes that vanished from the store: a client must be told, or it would never push them again."""
 
     def lose(self, server, blob, damage):
-        files = [path for path in (server.data / "store" / "raw").rglob("*")
-                 if path.is_file() and path.stat().st_size == len(blob)]
+        files = [path for path in server.store_files("raw") if path.stat().st_size == len(blob)]
         self.assertEqual(len(files), 1)
         damage(files[0])
 
@@ -119,7 +118,7 @@ class LostTest(ServerTest):
                     "PUT", f"{server.begin_upload('lost')}?digest={digest_of(blob)}", body=blob)}
         for number, (way, push) in enumerate(ways.items()):
             for damage in (os.unlink, lambda path: os.truncate(path, 5)):
-                server, blob = self.serve(), os.urandom(10_000 + number)
+                server, blob = self.serve(), os.urandom(100_000 + number)
                 content = server.push_image("lost", "image")
                 path = f"/v2/lost/blobs/{server.push_blob('lost', blob)}"
                 self.assertStatus(server.request("HEAD", path), 200)
@@ -138,7 +137,7 @@ class LostTest(ServerTest):
                 self.assertTrue(server.log_lines("a lost blob is healed"))
 
     def test_bytes_are_lost_while_the_server_is_down(self):
-        server, blob = self.serve(), os.urandom(20_000)
+        server, blob = self.serve(), os.urandom(200_000)
         path = f"/v2/lost/blobs/{server.push_blob('lost', blob)}"
         server.stop()
         self.lose(server, blob, os.unlink)

@@ -139,8 +139,8 @@ class DoctorTest(AdminCase):
         self.assertIn("unreachable: 5 blobs", self.ok(server.slipway("doctor")))
 
     def test_a_lost_file_is_found(self):
-        files = [path for path in (self.server.data / "store" / "raw").rglob("*") if path.is_file()]
-        os.unlink(files[0])
+        self.server.push_blob("zoo", bytes(100_000))
+        os.unlink(self.server.store_files("raw")[0])
         self.ok(self.server.slipway("doctor"))
         done = self.server.slipway("doctor", "--deep")
         self.assertEqual(done.returncode, 1)
@@ -150,11 +150,20 @@ class DoctorTest(AdminCase):
         self.assertEqual(done.returncode, 1)
         self.assertFalse(json.loads(done.stdout)["healthy"])
 
+    def test_a_lost_pack_is_found(self):
+        for pack in self.server.store_files("packs"):
+            os.truncate(pack, 100)
+        done = self.server.slipway("doctor", "--deep")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"fail  store contents: \d blobs have lost their bytes")
+
     def test_a_file_that_nobody_knows_is_reported_and_left(self):
-        stray = next((self.server.data / "store" / "raw").iterdir()) / "00000000000fffff"
-        stray.write_bytes(b"x" * 1234)
-        self.assertIn("1 files (1234", self.ok(self.server.slipway("doctor", "--deep")).replace("1.2 KiB", "1234 B"))
-        self.assertTrue(stray.exists())
+        strays = [self.server.data / "store" / name for name in ("raw/ff/00000000000fffff", "packs/0123456789abcdef")]
+        for number, stray in enumerate(strays):
+            stray.parent.mkdir(exist_ok=True)
+            stray.write_bytes(b"x" * 1000)
+            self.assertIn(f"; {number + 1} files (", self.ok(self.server.slipway("doctor", "--deep")))
+        self.assertTrue(all(stray.exists() for stray in strays))
 
 
 class ServerSettingsTest(AdminCase):

@@ -21,6 +21,12 @@ public:
   Result<std::unique_ptr<blob::Upload>> resume(blob::LocationId id, const blob::ResumeToken& token) override {
     return wrapped(plan.run([&] { return m_store.resume(id, token); }));
   }
+  Result<std::vector<blob::Location>> put_small(std::span<const blob::SmallBlob> blobs) override {
+    return plan.run([&] { return m_store.put_small(blobs); });
+  }
+  Result<std::optional<std::uint64_t>> sealed_size(const std::string& pack) override {
+    return plan.run([&] { return m_store.sealed_size(pack); });
+  }
   Result<> remove(const blob::Location& location) override {
     return plan.run([&] { return m_store.remove(location); });
   }
@@ -30,7 +36,7 @@ public:
   Result<blob::Space> space() override {
     return plan.run([&] { return m_store.space(); });
   }
-  Result<> list(const std::function<void(blob::LocationId, std::uint64_t)>& each) override {
+  Result<> list(const std::function<void(const blob::Location&)>& each) override {
     return plan.run([&] { return m_store.list(each); });
   }
 

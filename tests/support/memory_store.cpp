@@ -12,6 +12,10 @@ namespace {
 using blob::Location;
 using blob::LocationId;
 
+Location raw(LocationId id, std::uint64_t size) {
+  return {id, blob::LocationKind::raw, "memory/" + std::to_string(blob::number_of(id)), {0, size}};
+}
+
 class MemoryUpload final : public blob::Upload {
 public:
   MemoryUpload(std::shared_ptr<MemoryDisk> disk, LocationId id, bool resumable, std::string bytes)
@@ -43,7 +47,7 @@ public:
     const std::lock_guard lock(m_disk->mutex);
     m_disk->suspended.erase(m_id);
     m_disk->finished[m_id] = std::move(m_bytes);
-    return Location{m_id, blob::LocationKind::raw, "memory/" + std::to_string(blob::number_of(m_id)), {0, size}};
+    return raw(m_id, size);
   }
 
   Result<> abandon() override {
@@ -100,6 +104,20 @@ Result<std::unique_ptr<blob::Upload>> MemoryStore::resume(LocationId id, const b
   return std::make_unique<MemoryUpload>(m_disk, id, true, found->second.substr(0, position));
 }
 
+Result<std::vector<Location>> MemoryStore::put_small(std::span<const blob::SmallBlob> blobs) {
+  const std::lock_guard lock(m_disk->mutex);
+  std::vector<Location> locations;
+  for (const auto& blob : blobs) {
+    m_disk->finished[blob.id] = as_text(blob.bytes);
+    locations.push_back(raw(blob.id, blob.bytes.size()));
+  }
+  return locations;
+}
+
+Result<std::optional<std::uint64_t>> MemoryStore::sealed_size(const std::string& pack) {
+  return fail(Failure::not_found, "no pack " + pack);
+}
+
 Result<> MemoryStore::remove(const Location& location) {
   const std::lock_guard lock(m_disk->mutex);
   if (location.kind == blob::LocationKind::upload) m_disk->suspended.erase(location.id);
@@ -111,9 +129,9 @@ Result<std::string> MemoryStore::identity() { return m_disk->identity; }
 
 Result<blob::Space> MemoryStore::space() { return blob::Space{1ULL << 40, 1ULL << 41}; }
 
-Result<> MemoryStore::list(const std::function<void(LocationId, std::uint64_t)>& each) {
+Result<> MemoryStore::list(const std::function<void(const Location&)>& each) {
   const std::lock_guard lock(m_disk->mutex);
-  for (const auto& [id, bytes] : m_disk->finished) each(id, bytes.size());
+  for (const auto& [id, bytes] : m_disk->finished) each(raw(id, bytes.size()));
   return {};
 }
 

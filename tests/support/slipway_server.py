@@ -305,6 +305,11 @@ class Server:
         """The answer of `slipway server status`."""
         return json.loads(self.slipway("server", "status", "--json").stdout)
 
+    def store_files(self, *kinds):
+        """The files of finished blobs: one each in raw, small ones together in packs."""
+        return [path for kind in kinds or ("raw", "packs") for path in (self.data / "store" / kind).rglob("*")
+                if path.is_file()]
+
     def begin_upload(self, repository, headers=()):
         """Opens an upload session and returns its path."""
         answer = self.request("POST", f"/v2/{repository}/blobs/uploads/", headers, b"")

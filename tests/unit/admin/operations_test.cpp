@@ -108,10 +108,11 @@ TEST_F(OperationsTest, RepoShowCountsWhatItHolds) {
 }
 
 TEST_F(OperationsTest, RepoRmEndsItsUploadsToo) {
-  auto upload = m_catalog->begin_upload("app/web", "alice", 10).value();
-  auto intake = blob::Intake::begin(m_bytes, upload.location, true).value();
+  const auto begun = m_catalog->begin_upload("app/web", "alice", 10).value();
+  auto upload = m_catalog->claim_upload("app/web", begun.id).value();
+  auto intake = blob::Intake::begin(m_bytes, upload.location, true, {}, std::nullopt).value();
   upload.token = intake.suspend().value();
-  ASSERT_TRUE(m_catalog->save_upload(upload));
+  ASSERT_TRUE(m_catalog->save_upload(upload, 0));
   ASSERT_EQ(m_bytes.suspended_uploads(), 1U);
   EXPECT_EQ(run("repo/rm", {{"repository", "app/web"}}).value()["removed"], "app/web");
   EXPECT_EQ(m_bytes.suspended_uploads(), 0U);

@@ -177,7 +177,8 @@ TEST_F(FsStoreTest, ListsLocationsAndPassesOverWhatIsNone) {
   m_directory.write("store/raw/1/notes.txt", "x");
   m_directory.write("store/raw/1/00000000000001zz", "x");
   std::vector<std::pair<std::uint64_t, std::uint64_t>> listed;
-  ASSERT_TRUE(store->list([&](LocationId id, std::uint64_t size) { listed.emplace_back(number_of(id), size); }));
+  ASSERT_TRUE(
+      store->list([&](const Location& object) { listed.emplace_back(number_of(object.id), object.range.length); }));
   EXPECT_EQ(listed, (std::vector<std::pair<std::uint64_t, std::uint64_t>>{{0x1001, 5}}));
 }
 

@@ -21,7 +21,7 @@ protected:
   }
 
   std::string content_of(const Location& location) {
-    const auto slice = m_store.open(location, location.range);
+    const auto slice = m_store.open(location, {0, location.range.length});
     EXPECT_TRUE(slice);
     std::string out(slice->range.length, '\0');
     EXPECT_EQ(read_some(slice->file->get(), std::as_writable_bytes(std::span(out)), slice->range.offset), out.size());
@@ -30,6 +30,7 @@ protected:
 
   test::MemoryStore m_store;
   const LocationId m_id{7};
+  const std::string m_large = std::string(small_bytes_max + 1, 'x');
 };
 
 TEST_F(IntakeTest, KnowsTheSha256OfWhatPassed) {
@@ -66,11 +67,11 @@ TEST_F(IntakeTest, TellsThatReadingAgainFailed) {
   test::FaultyStore faulty(m_store);
   auto intake = Intake::begin(faulty, m_id, false);
   ASSERT_TRUE(intake);
-  ASSERT_TRUE(intake->write(as_bytes("hello")));
+  ASSERT_TRUE(intake->write(as_bytes(m_large)));
   faulty.plan.arm(1);
   EXPECT_FALSE(intake->digest(Algorithm::sha512));
   EXPECT_EQ(intake->digests().size(), 1U);  // half a digest is none
-  EXPECT_EQ(intake->digest(Algorithm::sha512), digest_of(as_bytes("hello"), Algorithm::sha512));
+  EXPECT_EQ(intake->digest(Algorithm::sha512), digest_of(as_bytes(m_large), Algorithm::sha512));
 }
 
 TEST_F(IntakeTest, GoesOnFromEverySplit) {
@@ -136,20 +137,23 @@ TEST_F(IntakeTest, SurvivesAnyTamperedByte) {
 }
 
 TEST_F(IntakeTest, RefusesHashStatesOfOtherBytes) {
-  const auto four = token_after("hell");
-  const auto five = token_after("hello");
-  const auto stores_part = 4 + static_cast<std::size_t>(four[0]);  // the position is in it, in one digit for both
-  const auto mixed = four.substr(0, stores_part) + five.substr(stores_part);
-  ASSERT_NE(mixed, five);
-  EXPECT_EQ(Intake::resume(m_store, m_id, mixed).error().failure, Failure::corrupt);
+  for (const auto& shorter : {std::string("hell"), m_large}) {
+    const auto four = token_after(shorter);
+    const auto five = token_after(shorter + "o");
+    const auto state_size = Hasher(Algorithm::sha256).save().size();
+    const auto mixed = four.substr(0, four.size() - state_size) + five.substr(five.size() - state_size);
+    ASSERT_NE(mixed, five);
+    EXPECT_EQ(Intake::resume(m_store, m_id, mixed).error().failure, Failure::corrupt);
+  }
 }
 
 TEST_F(IntakeTest, TellsWhatIsLeftOfAnUpload) {
-  const auto token = token_after("hello");
+  const auto token = token_after(m_large);
+  EXPECT_FALSE(Intake::holds_bytes(token));
   EXPECT_EQ(m_store.suspended_uploads(), 1U);
   const auto left = Intake::unfinished(m_id, token);
   EXPECT_EQ(left.kind, LocationKind::upload);
-  EXPECT_EQ(left.key, "memory 5");  // the store's own token
+  EXPECT_EQ(left.key, "memory 65537");  // the store's own token
   EXPECT_TRUE(m_store.remove(left));
   EXPECT_EQ(m_store.suspended_uploads(), 0U);
   EXPECT_FALSE(Intake::resume(m_store, m_id, token));
@@ -158,9 +162,56 @@ TEST_F(IntakeTest, TellsWhatIsLeftOfAnUpload) {
     EXPECT_TRUE(m_store.remove(Intake::unfinished(m_id, other)));
 }
 
+TEST_F(IntakeTest, KeepsWhatIsSmallInItsToken) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, small_bytes_max}) {
+    const auto token = token_after(m_large.substr(0, size));
+    EXPECT_TRUE(Intake::holds_bytes(token));
+    EXPECT_LE(token.size(), small_bytes_max + 4096);
+    EXPECT_EQ(m_store.suspended_uploads(), 0U);
+    EXPECT_EQ(Intake::unfinished(m_id, token).key, "");
+    auto intake = Intake::resume(m_store, m_id, token);
+    ASSERT_TRUE(intake) << intake.error().message;
+    EXPECT_EQ(intake->position(), size);
+    ASSERT_TRUE(intake->write(as_bytes("y")));
+    EXPECT_EQ(content_of(*intake->finish()), m_large.substr(0, size) + "y");
+  }
+}
+
+TEST_F(IntakeTest, RefusesATokenWithMoreBytesThanAreSmall) {
+  auto token = token_after(m_large.substr(1));
+  ASSERT_EQ(token[4], '\0');  // little-endian: 0x10000
+  token[4] = '\1';
+  token.insert(8, "x");
+  EXPECT_EQ(Intake::resume(m_store, m_id, token).error().failure, Failure::corrupt);
+}
+
+TEST_F(IntakeTest, GoesToTheStoreAtOnceWithoutRoom) {
+  auto intake = Intake::begin(m_store, m_id, true, {}, std::nullopt);
+  ASSERT_TRUE(intake->write(as_bytes("hello")));
+  const auto token = intake->suspend();
+  ASSERT_TRUE(token);
+  EXPECT_FALSE(Intake::holds_bytes(*token));
+  EXPECT_EQ(m_store.suspended_uploads(), 1U);
+  // What a token holds finds its way to the store as well.
+  auto resumed = Intake::resume(m_store, m_id, token_after("hello"), std::nullopt);
+  ASSERT_TRUE(resumed);
+  EXPECT_EQ(content_of(*resumed->finish()), "hello");
+}
+
+TEST_F(IntakeTest, HasRoomForSoManyAtOnce) {
+  std::vector<SmallBytes> taken;
+  while (auto room = SmallBytes::take_room()) taken.push_back(std::move(*room));
+  EXPECT_EQ(taken.size(), static_cast<std::size_t>(SmallBytes::rooms));
+  auto moved = std::move(taken.back());
+  taken.pop_back();
+  EXPECT_FALSE(SmallBytes::take_room());  // it went along
+  taken.pop_back();
+  EXPECT_TRUE(SmallBytes::take_room());
+}
+
 TEST_F(IntakeTest, DoesNotHashWhatTheStoreDidNotTake) {
   test::FaultyStore faulty(m_store);
-  auto intake = Intake::begin(faulty, m_id, false);
+  auto intake = Intake::begin(faulty, m_id, false, {}, std::nullopt);
   ASSERT_TRUE(intake);
   faulty.plan.arm(1, test::Fault::before, Failure::no_space);
   const auto refused = intake->write(as_bytes("lost"));
@@ -173,7 +224,11 @@ TEST_F(IntakeTest, DoesNotHashWhatTheStoreDidNotTake) {
 TEST_F(IntakeTest, TellsThatTheStoreCannotBegin) {
   test::FaultyStore faulty(m_store);
   faulty.plan.arm(1, test::Fault::before, Failure::no_space);
-  EXPECT_EQ(Intake::begin(faulty, m_id, true).error().failure, Failure::no_space);
+  EXPECT_EQ(Intake::begin(faulty, m_id, true, {}, std::nullopt).error().failure, Failure::no_space);
+  auto intake = Intake::begin(faulty, m_id, true);
+  ASSERT_TRUE(intake);
+  faulty.plan.arm(1, test::Fault::before, Failure::no_space);
+  EXPECT_EQ(intake->write(as_bytes(m_large)).error().failure, Failure::no_space);
 }
 
 TEST_F(IntakeTest, LeavesNothingWhenItIsAbandoned) {

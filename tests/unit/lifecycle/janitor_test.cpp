@@ -12,12 +12,13 @@ class JanitorTest : public testing::Test, protected test::Storage {
 protected:
   /// A session with some bytes behind it.
   catalog::Upload suspend(const std::string& text) {
-    auto upload = m_catalog->begin_upload("a", "alice", 100).value();
-    auto intake = blob::Intake::begin(m_bytes, upload.location, true).value();
+    const auto begun = m_catalog->begin_upload("a", "alice", 100).value();
+    auto upload = m_catalog->claim_upload("a", begun.id).value();
+    auto intake = blob::Intake::begin(m_bytes, upload.location, true, {}, std::nullopt).value();
     EXPECT_TRUE(intake.write(as_bytes(text)));
     upload.token = intake.suspend().value();
     upload.position = intake.position();
-    EXPECT_TRUE(m_catalog->save_upload(upload));
+    EXPECT_TRUE(m_catalog->save_upload(upload, 0));
     return upload;
   }
 };
@@ -29,7 +30,7 @@ TEST_F(JanitorTest, RemovesUnwantedBytesAndForgetsThem) {
   EXPECT_EQ(m_bytes.locations(), 1U);
   EXPECT_EQ(m_catalog->totals()->deletions, 0U);
   const auto kept = m_catalog->find_blob("a", digest_of(as_bytes("same")));
-  EXPECT_TRUE(m_store.open(kept->location, kept->location.range));
+  EXPECT_TRUE(m_store.open(kept->location, {0, kept->size}));
   EXPECT_EQ(finish_deletions(*m_catalog, m_store), 0U);
 }
 
