@@ -39,6 +39,8 @@ int run_serve(const Common& common);
 int run_config_check(const Common& common);
 int run_config_show(const Common& common);
 int run_version(const Common& common);
+int run_backup(const Common& common, const std::filesystem::path& to);
+int run_restore(const Common& common, const std::filesystem::path& from);
 
 /// Where an admin command goes: a server, or a stopped data directory.
 struct AdminTarget {

@@ -1,6 +1,7 @@
 #include "cli/data_directory.hpp"
 
 #include "base/json.hpp"
+#include "cli/copy.hpp"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -17,10 +18,11 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const std::filesystem
   if (!std::filesystem::exists(catalog_file, error) && !create)
     return fail(Failure::not_found,
                 path.string() + " is not a Slipway data directory: 'slipway init --data DIR' makes one");
-  std::filesystem::create_directories(path, error);
-  if (error) return fail_errno(error.value(), "making " + path.string());
-  std::unique_ptr<DataDirectory> directory(new DataDirectory(std::filesystem::absolute(path)));
-  TRY(directory->lock());
+  if (is_backup(path))
+    return fail(Failure::conflict, path.string() + " is a backup: 'slipway restore " + path.string() +
+                                       " --data DIR' makes a data directory of it");
+  TRY_ASSIGN(auto lock, DirectoryLock::take(path));
+  std::unique_ptr<DataDirectory> directory(new DataDirectory(std::filesystem::absolute(path), std::move(lock)));
   TRY_ASSIGN(directory->m_store, blob::FsStore::open(path / "store"));
   TRY_ASSIGN(directory->m_store_id, directory->m_store->identity());
   auto database = sql::SqliteDatabase::open(catalog_file);
@@ -36,19 +38,23 @@ DataDirectory::~DataDirectory() {
   if (m_announced) ::unlink((m_path / "server.json").c_str());
 }
 
-Result<> DataDirectory::lock() {
-  TRY_ASSIGN(m_lock, open_file(m_path / "lock", O_RDWR | O_CREAT));
-  if (::flock(m_lock.get(), LOCK_EX | LOCK_NB) < 0) {
-    if (errno != EWOULDBLOCK) return fail_errno(errno, "locking " + m_path.string());
-    const auto holder = read_file(m_path / "lock", 64).value_or("");
+Result<DirectoryLock> DirectoryLock::take(const std::filesystem::path& directory) {
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) return fail_errno(error.value(), "making " + directory.string());
+  TRY_ASSIGN(Fd file, open_file(directory / "lock", O_RDWR | O_CREAT));
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) < 0) {
+    if (errno != EWOULDBLOCK) return fail_errno(errno, "locking " + directory.string());
+    const auto holder = read_file(directory / "lock", 64).value_or("");
     return fail(Failure::busy,
                 fmt::format("{} is in use by process {}: for commands on a running server use --server URL",
-                            m_path.string(), holder.empty() ? "?" : holder));
+                            directory.string(), holder.empty() ? "?" : holder));
   }
   // Only for the message above; the lock itself ends with the process, however that ends.
   const auto pid = std::to_string(::getpid());
-  if (::ftruncate(m_lock.get(), 0) < 0) return fail_errno(errno, "writing the lock");
-  return write_all(m_lock.get(), as_bytes(pid), 0);
+  if (::ftruncate(file.get(), 0) < 0) return fail_errno(errno, "writing the lock");
+  TRY(write_all(file.get(), as_bytes(pid), 0));
+  return DirectoryLock(std::move(file));
 }
 
 Result<> DataDirectory::announce(const std::vector<std::string>& urls) {

@@ -8,10 +8,21 @@
 
 namespace slipway::cli {
 
+/// One process's hold on a directory, for as long as it lives.
+class DirectoryLock {
+public:
+  /// Makes the directory if it is missing. Failure::busy, naming the process, while another has it.
+  static Result<DirectoryLock> take(const std::filesystem::path& directory);
+
+private:
+  explicit DirectoryLock(Fd file) : m_file(std::move(file)) {}
+  Fd m_file;
+};
+
 class DataDirectory {
 public:
   /// Locks and opens it; `create` makes what is missing, else not_found. Failure::busy, naming the process, while
-  /// another uses it; conflict where store and catalog do not belong together.
+  /// another uses it; conflict where store and catalog do not belong together, or where it is a backup.
   static Result<std::unique_ptr<DataDirectory>> open(const std::filesystem::path& path, const Clock& clock,
                                                      bool create);
   /// Removes server.json if announce() wrote it.
@@ -26,11 +37,10 @@ public:
   Result<> announce(const std::vector<std::string>& urls);
 
 private:
-  explicit DataDirectory(std::filesystem::path path) : m_path(std::move(path)) {}
-  Result<> lock();
+  DataDirectory(std::filesystem::path path, DirectoryLock lock) : m_path(std::move(path)), m_lock(std::move(lock)) {}
 
   const std::filesystem::path m_path;
-  Fd m_lock;
+  const DirectoryLock m_lock;
   bool m_announced = false;
   std::unique_ptr<blob::FsStore> m_store;
   std::string m_store_id;

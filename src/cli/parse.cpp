@@ -20,6 +20,7 @@ public:
     add_server_commands();
     add_config_commands();
     add_repository_commands();
+    add_copy_commands();
     add_other_commands();
   }
   CommandLine(const CommandLine&) = delete;
@@ -168,6 +169,23 @@ private:
                   {{"repository", "Its name"}, {"reference", "A tag or digest"}});
   }
 
+  void add_copy_commands() {
+    auto* backup = command(&m_app, "backup", "Bring a backup of a data directory up to date, while it is served",
+                           [this] { return run_backup(m_common, m_directory); });
+    backup->add_option("directory", m_directory, "Where the backup is, or will be")->required()->type_name("DIR");
+    backup->footer("Copies what is new, checks it against its digests, and removes what is no longer wanted. An\n"
+                   "interrupted backup leaves the one before it whole; run it again to go on.");
+    auto* restore = command(&m_app, "restore", "Make a data directory of a backup, checking every blob",
+                            [this] { return run_restore(m_common, m_directory); });
+    restore->add_option("directory", m_directory, "The backup")->required()->type_name("BACKUP");
+    for (auto* made : {backup, restore}) {
+      add_config_option(made);
+      add_json_option(made);
+    }
+    add_key_option(backup, "--data", "server.data", "DIR", "The data directory to copy");
+    add_key_option(restore, "--data", "server.data", "DIR", "The data directory to make: empty or missing");
+  }
+
   void add_other_commands() {
     auto* doctor =
         admin_command(&m_app, "doctor", "Check data directory, catalog, store, clock and limits", "doctor", {});
@@ -254,6 +272,7 @@ private:
   AdminTarget m_target;
   std::map<std::string, std::string> m_parameters;
   std::string m_shell;
+  std::string m_directory;
   std::function<int()> m_run;
 };
 

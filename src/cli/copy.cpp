@@ -1,0 +1,227 @@
+#include "cli/copy.hpp"
+
+#include "base/json.hpp"
+#include "blob/fs_store.hpp"
+#include "catalog/catalog.hpp"
+#include "cli/data_directory.hpp"
+#include "cli/progress.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+#include <unordered_set>
+
+namespace slipway::cli {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* catalog_name = "catalog.sqlite";
+constexpr std::size_t damaged_named_max = 100;
+
+/// A catalog in a file, with what it stands on.
+struct OpenCatalog {
+  std::unique_ptr<sql::SqliteDatabase> database;
+  std::unique_ptr<catalog::Catalog> catalog;
+};
+
+Result<OpenCatalog> open_catalog(const fs::path& file, const Clock& clock, bool read_only) {
+  OpenCatalog out;
+  TRY_ASSIGN(out.database, sql::SqliteDatabase::open(file, read_only));
+  TRY_ASSIGN(out.catalog, catalog::Catalog::open(*out.database, clock, read_only));
+  return out;
+}
+
+Result<> remove_if_there(const fs::path& file) {
+  std::error_code error;
+  fs::remove(file, error);
+  return error ? fail_errno(error.value(), "removing " + file.string()) : Result<>();
+}
+
+/// Copies the bytes of every location of a catalog that the other store lacks, checking them on the way.
+class BlobCopy {
+public:
+  BlobCopy(blob::FsStore& from, blob::FsStore& to, CopyReport& report, std::uint64_t total)
+      : m_from(from), m_to(to), m_report(report), m_progress("copying", total) {}
+
+  Result<> copy(const catalog::StoredBlob& blob, const Digest& digest) {
+    ++m_report.blobs;
+    m_report.blob_bytes += blob.size;
+    auto copied = blob.location.kind == blob::LocationKind::pack ? copy_packed(blob, digest) : copy_raw(blob, digest);
+    m_progress.add(blob.size);
+    if (copied || !is_damage(copied.error().failure)) return copied;
+    ++m_report.damaged_blobs;
+    if (m_report.damaged.size() < damaged_named_max) m_report.damaged.push_back(digest.text());
+    return {};
+  }
+
+private:
+  /// The rest is worth copying all the same.
+  static bool is_damage(Failure failure) { return failure == Failure::not_found || failure == Failure::corrupt; }
+
+  Result<> copy_raw(const catalog::StoredBlob& blob, const Digest& digest) {
+    if (m_to.open(blob.location, {0, blob.size})) return {};
+    TRY_ASSIGN(const auto slice, m_from.open(blob.location, {0, blob.size}));
+    TRY_ASSIGN(const auto upload, m_to.begin(blob.location.id, false));
+    TRY(check(slice, digest, upload.get()));
+    TRY_ASSIGN(const auto location, upload->finish());
+    SLIPWAY_INVARIANT(location.key == blob.location.key);
+    ++m_report.copied_files;
+    m_report.copied_bytes += blob.size;
+    return {};
+  }
+
+  Result<> copy_packed(const catalog::StoredBlob& blob, const Digest& digest) {
+    const auto& key = blob.location.key;
+    if (m_kept_packs.contains(key)) return {};
+    if (!m_copied_packs.contains(key)) {
+      TRY_ASSIGN(const auto size, m_from.copy_pack(key, m_to));
+      (size ? m_copied_packs : m_kept_packs).insert(key);
+      if (!size) return {};
+      ++m_report.copied_files;
+      m_report.copied_bytes += *size;
+    }
+    TRY_ASSIGN(const auto slice, m_to.open(blob.location, {0, blob.size}));
+    return check(slice, digest, nullptr);
+  }
+
+  /// Reads a blob and compares its digest; writes it on where there is an upload.
+  Result<> check(const FileSlice& slice, const Digest& digest, blob::Upload* upload) {
+    Hasher hasher(digest.algorithm());
+    for (std::uint64_t at = 0; at < slice.range.length;) {
+      const auto wanted = std::min<std::uint64_t>(m_buffer.size(), slice.range.length - at);
+      TRY_ASSIGN(const auto n,
+                 read_some(slice.file->get(), std::span(m_buffer).first(wanted), slice.range.offset + at));
+      if (n == 0) return fail(Failure::corrupt, digest.text() + " became shorter");
+      const auto piece = ByteView(m_buffer).first(n);
+      hasher.update(piece);
+      if (upload) TRY(upload->write(piece));
+      at += n;
+    }
+    if (hasher.digest() != digest) return fail(Failure::corrupt, digest.text() + " has other bytes");
+    return {};
+  }
+
+  blob::FsStore& m_from;
+  blob::FsStore& m_to;
+  CopyReport& m_report;
+  Progress m_progress;
+  std::unordered_set<std::string> m_copied_packs, m_kept_packs;
+  std::vector<std::byte> m_buffer = std::vector<std::byte>(1U << 20);
+};
+
+/// Takes from a store what its catalog does not speak of.
+Result<std::uint64_t> remove_unknown(catalog::Catalog& catalog, blob::FsStore& store) {
+  constexpr std::size_t page = 1000;
+  std::uint64_t removed = 0;
+  std::vector<blob::Location> objects;
+  Result<> problem;
+  const auto remove = [&]() -> Result<> {
+    TRY_ASSIGN(const auto unknown, catalog.unknown(objects));
+    for (const auto& object : unknown) TRY(store.remove(object));
+    removed += unknown.size();
+    objects.clear();
+    return {};
+  };
+  TRY(store.list([&](const blob::Location& object) {
+    objects.push_back(object);
+    if (objects.size() == page && problem) problem = remove();
+  }));
+  TRY(problem);
+  TRY(remove());
+  return removed;
+}
+
+/// A store in `path` with the identity of another. conflict where there is one with an identity of its own.
+Result<std::unique_ptr<blob::FsStore>> open_twin(const fs::path& path, const std::string& identity) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) return fail_errno(error.value(), "making " + path.string());
+  if (!fs::exists(path / "store.id", error)) TRY(write_file_atomically(path / "store.id", identity + "\n"));
+  TRY_ASSIGN(auto store, blob::FsStore::open(path));
+  TRY_ASSIGN(const auto known, store->identity());
+  if (known != identity)
+    return fail(Failure::conflict, fmt::format("{} belongs to store {}, this is store {}: choose another directory",
+                                               path.string(), known, identity));
+  return store;
+}
+
+/// Copies one state of `from` to `to`, which is locked by the caller.
+Result<CopyReport> copy_state(const fs::path& from, const fs::path& to, const Clock& clock) {
+  TRY_ASSIGN(const auto source, blob::FsStore::open_existing(from / "store"));
+  TRY_ASSIGN(const auto identity, source->identity());
+  TRY_ASSIGN(const auto target, open_twin(to / "store", identity));
+  const auto fresh = to / (std::string(catalog_name) + ".new");
+  for (const auto* suffix : {"", "-wal", "-shm", "-journal"}) TRY(remove_if_there(fresh.string() + suffix));
+
+  CopyReport report;
+  {
+    const auto held = source->hold_removals();  // whatever the copied catalog speaks of stays
+    if (!held && held.error().failure != Failure::read_only) return std::unexpected(held.error());
+    TRY(sql::copy_sqlite(from / catalog_name, fresh));
+    TRY_ASSIGN(const auto copied, open_catalog(fresh, clock, false));
+    TRY(copied.catalog->pair_with_store(identity));
+    TRY(copied.catalog->forget_unfinished());
+    TRY_ASSIGN(const auto total, copied.catalog->blob_totals());
+    BlobCopy blobs(*source, *target, report, total.bytes);
+    TRY(copied.catalog->for_each_location(
+        [&](const catalog::StoredBlob& blob, const Digest& digest) { return blobs.copy(blob, digest); }));
+  }
+  TRY(sql::settle_sqlite(fresh));
+  if (::rename(fresh.c_str(), (to / catalog_name).c_str()) < 0) return fail_errno(errno, "naming " + fresh.string());
+  TRY(sync_directory(to));
+  TRY_ASSIGN(const auto settled, open_catalog(to / catalog_name, clock, true));
+  TRY_ASSIGN(report.removed_files, remove_unknown(*settled.catalog, *target));
+  return report;
+}
+
+Result<bool> has_nothing(const fs::path& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) return true;
+  for (fs::directory_iterator at(path, error), end; !error && at != end; at.increment(error))
+    if (at->path().filename() != "lock") return false;
+  if (error) return fail_errno(error.value(), "looking into " + path.string());
+  return true;
+}
+
+Result<> expect_catalog(const fs::path& path) {
+  std::error_code error;
+  if (fs::exists(path / catalog_name, error)) return {};
+  return fail(Failure::not_found, path.string() + " is not a Slipway data directory: there is no catalog.sqlite in it");
+}
+
+}  // namespace
+
+bool is_backup(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path / "backup.json", error);
+}
+
+Result<CopyReport> back_up(const fs::path& from, const fs::path& to, const Clock& clock) {
+  TRY(expect_catalog(from));
+  TRY_ASSIGN(const bool empty, has_nothing(to));
+  if (!empty && !is_backup(to))
+    return fail(Failure::conflict, to.string() + " is neither empty nor a backup: choose another directory");
+  TRY_ASSIGN(const auto lock, DirectoryLock::take(to));
+  TRY_ASSIGN(const auto identity, read_file(from / "store/store.id", 256));
+  const auto mark = [&](const Json& at) {
+    return write_file_atomically(to / "backup.json", Json{{"store", identity.substr(0, 32)}, {"at", at}}.dump() + "\n");
+  };
+  if (empty) TRY(mark(nullptr));  // so that a first backup that is cut short can be gone on with
+  const auto begun = clock.now();
+  TRY_ASSIGN(auto report, copy_state(from, to, clock));
+  TRY(mark(rfc3339(begun)));
+  return report;
+}
+
+Result<CopyReport> restore(const fs::path& from, const fs::path& to, const Clock& clock) {
+  if (!is_backup(from))
+    return fail(Failure::not_found, from.string() + " is not a backup: 'slipway backup DIR' makes one");
+  if (auto whole = expect_catalog(from); !whole)
+    return fail(Failure::not_found, from.string() + " holds no whole backup yet: its first one was cut short");
+  TRY_ASSIGN(const bool empty, has_nothing(to));
+  if (!empty)
+    return fail(Failure::conflict, to.string() + " is not empty: a backup is restored to a directory of its own");
+  TRY_ASSIGN(const auto lock, DirectoryLock::take(to));
+  return copy_state(from, to, clock);
+}
+
+}  // namespace slipway::cli
