@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 namespace slipway::catalog {
@@ -41,8 +42,9 @@ public:
   void offer(const std::string& name, Value value, std::size_t bytes, std::uint64_t ticket) {
     const std::lock_guard lock(m_mutex);
     if (ticket != m_changes || m_changing > 0 || m_index.contains(name) || bytes > m_bytes_max / 4) return;
-    m_entries.push_front({name, std::move(value), bytes + name.size()});
-    m_index.emplace(name, m_entries.begin());
+    constexpr std::size_t overhead = sizeof(Entry) + 200;  // nodes, blocks, what the value itself allocates
+    m_entries.push_front({name, std::move(value), bytes + name.size() + overhead});
+    m_index.emplace(m_entries.front().name, m_entries.begin());
     m_bytes += m_entries.front().bytes;
     while (m_entries.size() > m_entries_max || m_bytes > m_bytes_max) drop(std::prev(m_entries.end()));
   }
@@ -96,7 +98,7 @@ private:
   const std::size_t m_bytes_max;
   mutable std::mutex m_mutex;
   std::list<Entry> m_entries;  // most recently used first
-  std::unordered_map<std::string, Position> m_index;
+  std::unordered_map<std::string_view, Position> m_index;  // by the entries' own names
   std::size_t m_bytes = 0;
   std::uint64_t m_changes = 0;
   int m_changing = 0;

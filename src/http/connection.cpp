@@ -382,6 +382,9 @@ std::uint64_t Connection::bytes_acknowledged() const {
 
 void Connection::expire_if_late(Steady at) {
   if (at.time_since_epoch().count() <= m_deadline.load(std::memory_order_relaxed)) return;
+  // What waits to be read came in time; that no worker has taken it yet is our doing, not the peer's.
+  int waiting = 0;
+  if (::ioctl(fd(), FIONREAD, &waiting) == 0 && waiting > 0) return;
   m_deadline.store(no_deadline);
   m_expired.store(true);
   ::shutdown(fd(), SHUT_RD);

@@ -46,7 +46,7 @@ public:
   Shipping ship(std::size_t allowance);
   /// After ship() said done.
   Next after_shipping();
-  FileSlice cold_slice() const { return m_outgoing.next_slice(read_ahead_window); }
+  FileSlice cold_slice() const { return m_outgoing.next_slice(read_ahead_bytes); }
   /// Bytes of the answer that the peer has acknowledged: what tells a slow reader from a dead one.
   std::uint64_t bytes_acknowledged() const;
 

@@ -24,6 +24,8 @@ const std::string& http_date() {
   return text;
 }
 
+constexpr std::size_t body_with_head_max = 16384;  // one packet and one call for the many small answers
+
 /// True if the byte at `offset` can be read without waiting for the disk; also where the file system cannot tell.
 bool in_memory(int file, std::uint64_t offset) {
   char byte;
@@ -55,11 +57,25 @@ Outgoing::Outgoing(Response response, const Request& request, bool close, bool w
     m_body = std::monostate{};
     m_body_size = 0;
   }
-  if (const auto* text = std::get_if<std::string>(&m_body); text && text->size() <= 16384) {
-    m_head.append(*text);  // one packet and one call for the many small answers
+  if (const auto* text = std::get_if<std::string>(&m_body); text && text->size() <= body_with_head_max) {
+    m_head.append(*text);
     m_body = std::monostate{};
     m_body_size = 0;
   }
+  append_small_file();
+}
+
+/// Where a small file is in memory, reading it there costs less than having the kernel send it.
+void Outgoing::append_small_file() {
+  const auto* slice = std::get_if<FileSlice>(&m_body);
+  if (!slice || m_body_size > body_with_head_max) return;
+  const auto head_size = m_head.size();
+  m_head.resize(head_size + m_body_size);
+  iovec part{m_head.data() + head_size, m_body_size};
+  const auto n = ::preadv2(slice->file->get(), &part, 1, static_cast<off_t>(slice->range.offset), RWF_NOWAIT);
+  if (n != static_cast<ssize_t>(m_body_size)) return m_head.resize(head_size);
+  m_body = std::monostate{};
+  m_body_size = 0;
 }
 
 ByteView Outgoing::memory() const {
@@ -74,14 +90,18 @@ FileSlice Outgoing::next_slice(std::size_t window) const {
   return {slice->file, {slice->range.offset + m_body_sent, std::min<std::uint64_t>(window, m_body_size - m_body_sent)}};
 }
 
-bool Outgoing::is_warm() const {
+bool Outgoing::is_warm() {
   const auto next = next_slice(read_ahead_window);
   if (!next.file) return true;
-  return in_memory(next.file->get(), next.range.offset) &&
-         in_memory(next.file->get(), next.range.offset + next.range.length - 1);
+  if (!in_memory(next.file->get(), next.range.offset) ||
+      !in_memory(next.file->get(), next.range.offset + next.range.length - 1))
+    return false;
+  m_warm_until = m_body_sent + next.range.length;
+  return true;
 }
 
 Shipping Outgoing::ship(Transport& transport, std::size_t allowance) {
+  const auto warm_until = std::exchange(m_warm_until, 0);  // while we wait for the peer it may be evicted
   const auto stop = [](IoState state) { return state == IoState::closed ? Shipping::broken : Shipping::blocked; };
   while (m_head_sent < m_head.size()) {
     const auto io = transport.write(as_bytes(m_head).subspan(m_head_sent), m_body_size > 0);
@@ -92,7 +112,7 @@ Shipping Outgoing::ship(Transport& transport, std::size_t allowance) {
     if (allowance == 0) return Shipping::more;
     IoResult io;
     if (const auto next = next_slice(std::min(allowance, read_ahead_window)); next.file) {
-      if (!is_warm()) return Shipping::cold;
+      if (m_body_sent >= std::max(warm_until, m_warm_until) && !is_warm()) return Shipping::cold;
       io = transport.send_file(next.file->get(), next.range);
     } else {
       const auto rest = memory().subspan(m_body_sent);

@@ -26,23 +26,28 @@ public:
 
   /// The part of a file that comes next, up to `window` bytes; empty where none does.
   FileSlice next_slice(std::size_t window) const;
-  /// False where the next window of a file would have to be read from the disk.
-  bool is_warm() const;
+  /// False where the next window of a file would have to be read from the disk. The ship() that follows takes the
+  /// answer from here.
+  bool is_warm();
 
   std::uint64_t bytes_sent() const { return m_head_sent + m_body_sent; }
   std::uint64_t body_bytes_sent() const { return m_body_sent; }
 
 private:
   ByteView memory() const;
+  void append_small_file();
 
   std::string m_head;
   Body m_body;
   std::size_t m_head_sent = 0;
   std::uint64_t m_body_sent = 0;
   std::uint64_t m_body_size = 0;
+  std::uint64_t m_warm_until = 0;  // of the body, as far as it was looked at just now
 };
 
-/// How much of a file is checked for being in memory, and read ahead, at a time.
+/// How much of a file is checked for being in memory, and waited for, at a time.
 inline constexpr std::size_t read_ahead_window = 1U << 20;
+/// How much is asked for when the disk has to be waited for, so that the next windows come while this one is sent.
+inline constexpr std::size_t read_ahead_bytes = 8U << 20;
 
 }  // namespace slipway::http

@@ -82,7 +82,9 @@ void Pump::ship(Connection& connection) {
   switch (connection.ship(turn_bytes)) {
   case Shipping::done: return hand_back(connection, connection.after_shipping());
   case Shipping::broken: return hand_back(connection, Connection::Next::close);
-  case Shipping::cold: m_read_ahead.read(connection.cold_slice(), [this, &connection] { take(connection); }); return;
+  case Shipping::cold:
+    m_read_ahead.read(connection.cold_slice(), read_ahead_window, [this, &connection] { take(connection); });
+    return;
   case Shipping::more:
   case Shipping::blocked: {
     auto event = when_writable(connection);

@@ -6,13 +6,13 @@
 
 namespace slipway::http {
 
-/// Asks for all of it at once, then waits for each part; a failing disk is found again, and told, by whoever ships.
-static void bring_into_memory(const FileSlice& slice) {
+/// Asks for all of it at once, then waits for the first parts; a failing disk is found again, and told, by whoever ships.
+static void bring_into_memory(const FileSlice& slice, std::uint64_t waited_for) {
   constexpr std::uint64_t step = 64U << 10;
   const int file = slice.file->get();
   ::readahead(file, static_cast<off_t>(slice.range.offset), slice.range.length);
   std::array<std::byte, 1> byte;
-  const auto end = slice.range.offset + slice.range.length;
+  const auto end = slice.range.offset + std::min(slice.range.length, waited_for);
   for (auto at = slice.range.offset; at < end; at += step) static_cast<void>(read_some(file, byte, at));
   if (end > slice.range.offset) static_cast<void>(read_some(file, byte, end - 1));
 }
@@ -30,10 +30,10 @@ ReadAhead::~ReadAhead() {
   for (auto& thread : m_threads) thread.join();
 }
 
-void ReadAhead::read(FileSlice slice, std::function<void()> ready) {
+void ReadAhead::read(FileSlice slice, std::uint64_t waited_for, std::function<void()> ready) {
   {
     const std::lock_guard lock(m_mutex);
-    m_jobs.push_back({std::move(slice), std::move(ready)});
+    m_jobs.push_back({std::move(slice), waited_for, std::move(ready)});
   }
   m_waiting.fetch_add(1, std::memory_order_relaxed);
   m_wake.notify_one();
@@ -47,7 +47,7 @@ void ReadAhead::run() {
     const auto job = std::move(m_jobs.front());
     m_jobs.pop_front();
     lock.unlock();
-    bring_into_memory(job.slice);
+    bring_into_memory(job.slice, job.waited_for);
     m_waiting.fetch_sub(1, std::memory_order_relaxed);
     job.ready();
     lock.lock();

@@ -20,9 +20,10 @@ public:
   /// Waits for reads under way; what is queued is dropped without a call.
   ~ReadAhead();
 
-  /// Reads the slice, then calls `ready` on one of its threads. Queues without bound: what bounds it is that each
-  /// answer has at most one read waiting, and that an answer begins only while is_full() is false.
-  void read(FileSlice slice, std::function<void()> ready);
+  /// Asks the disk for the slice, and calls `ready` on one of its threads once the first `waited_for` bytes are there.
+  /// Queues without bound: what bounds it is that each answer has at most one read waiting, and that an answer begins
+  /// only while is_full() is false.
+  void read(FileSlice slice, std::uint64_t waited_for, std::function<void()> ready);
 
   /// A new answer that needs the disk should be refused.
   bool is_full() const { return waiting() >= m_queue_max; }
@@ -31,6 +32,7 @@ public:
 private:
   struct Job {
     FileSlice slice;
+    std::uint64_t waited_for;
     std::function<void()> ready;
   };
   void run();

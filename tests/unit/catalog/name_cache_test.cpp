@@ -119,14 +119,14 @@ TEST(NameCache, DropsWhatWasNotUsedForLongest) {
 }
 
 TEST(NameCache, IsBoundedInBytesToo) {
-  Cache cache(1000, 1000);
+  Cache cache(1000, 100'000);
   for (int i = 0; i < 100; ++i) {
     const auto name = std::to_string(i);
-    cache.offer(name, i, 200, ticket_for(cache, name));
+    cache.offer(name, i, 20'000, ticket_for(cache, name));
   }
   int kept = 0;
   for (int i = 0; i < 100; ++i) kept += value_of(cache, std::to_string(i)) == i;
-  EXPECT_EQ(kept, 4);  // 200 and the name's own bytes each
+  EXPECT_EQ(kept, 4);  // 20,000 and what an entry itself needs
   EXPECT_EQ(value_of(cache, "99"), 99);
 }
 

@@ -167,12 +167,21 @@ TEST(Outgoing, IsBrokenWhenThePeerIsGone) {
 
 TEST(Outgoing, KnowsTheNextPartOfItsFile) {
   const test::TempDirectory directory;
-  const auto file = std::make_shared<const Fd>(*open_file(directory.write("f", pattern(100)), O_RDONLY));
-  const Outgoing outgoing(with_body(FileSlice{file, {10, 50}}), {}, false, false);
+  const auto file = std::make_shared<const Fd>(*open_file(directory.write("f", pattern(40'000)), O_RDONLY));
+  Outgoing outgoing(with_body(FileSlice{file, {10, 30'000}}), {}, false, false);
   EXPECT_EQ(outgoing.next_slice(20).range, (ByteRange{10, 20}));
-  EXPECT_EQ(outgoing.next_slice(1000).range, (ByteRange{10, 50}));
+  EXPECT_EQ(outgoing.next_slice(100'000).range, (ByteRange{10, 30'000}));
   EXPECT_TRUE(outgoing.is_warm());  // just written, so in memory
   EXPECT_FALSE(Outgoing(Response::text(200, "x"), {}, false, false).next_slice(20).file);
+}
+
+TEST(Outgoing, SendsASmallFileWithItsHead) {
+  const test::TempDirectory directory;
+  const auto file = std::make_shared<const Fd>(*open_file(directory.write("f", pattern(40'000)), O_RDONLY));
+  const Outgoing small(with_body(FileSlice{file, {7, 16'384}}), {}, false, false);
+  EXPECT_FALSE(small.next_slice(1).file);
+  EXPECT_EQ(body_of(shipped(Outgoing(small), 1'000'000)), pattern(40'000).substr(7, 16'384));
+  EXPECT_TRUE(Outgoing(with_body(FileSlice{file, {7, 16'385}}), {}, false, false).next_slice(1).file);
 }
 
 }  // namespace
