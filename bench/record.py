@@ -95,7 +95,7 @@ class Result:
 def render(result, folder):
     """Writes the page and its plots into the folder."""
     parts = [f"# Benchmarks, {result.date}", "",
-             "Made by `./dev bench --record`; [bench/README.md](../../../bench/README.md) tells how to read it."]
+             "Made by `./dev bench --record`; `bench/README.md` tells how to read it."]
     summary = result.summary()
     if result.samples:
         names = [peer for peer in result.settings["versions"] if peer != OURS]
