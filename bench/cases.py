@@ -3,9 +3,11 @@
 Which cases there are is one list, CASES. A case that a server cannot do returns NOT_DONE; nginx has no tags to list.
 """
 
+import hashlib
 import os
 import random
 import shutil
+import tempfile
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -43,10 +45,6 @@ class Context:
     scratch: Path
     tagged: set = field(default_factory=set)  # the servers whose tags can be listed
 
-    @property
-    def fresh(self):
-        return self.scratch / "fresh"
-
 
 def make_contents(scratch, large=True):
     """Files of random bytes below scratch/contents: (files, hot, cold) of a Context."""
@@ -66,7 +64,7 @@ def make_contents(scratch, large=True):
 
 def random_file(folder, size):
     """(digest, path) of a new file of random bytes, made piece by piece."""
-    state, path = load.hashlib.sha256(), folder / "new"
+    state, path = hashlib.sha256(), folder / "new"
     with open(path, "wb") as out:
         for start in range(0, size, MIB):
             piece = random.randbytes(min(MIB, size - start))
@@ -115,10 +113,15 @@ def forget_pages(folder):
 
 class Fresh:
     """A second server of the same kind, with nothing in it and gone afterwards: a push meets the same store in each
-    round, and a run needs 6 GB of disk at once instead of 150."""
+    round, and a run needs 25 GB of disk at once instead of 150.
 
-    def __init__(self, context, server):
-        self.folder = context.fresh
+    Many small files are kept until the run ends: ext4 hands out no inode within a minute of its deletion, and whoever
+    makes files meanwhile pays for looking through them.
+    """
+
+    def __init__(self, context, server, many_files=False):
+        self.many_files = many_files
+        self.folder = Path(tempfile.mkdtemp(prefix="fresh-", dir=context.scratch)) / server.name
         self.server = type(server)(self.folder, server.cpus)
 
     def __enter__(self):
@@ -131,7 +134,8 @@ class Fresh:
 
     def __exit__(self, *_):
         self.server.stop()
-        shutil.rmtree(self.folder)
+        if not self.many_files:
+            shutil.rmtree(self.folder.parent)
 
 
 # --- GETs
@@ -192,7 +196,7 @@ def push(style, size, clients, context, server):
     pieces = {"4 KiB": 1, "1 MiB": 4, "100 MiB": 10}[size]
     limits = {"seconds": PUSH_SECONDS} if SIZES[size] <= MIB else {
         "count": context.large_pushes if clients == 1 else clients}
-    with Fresh(context, server) as fresh:
+    with Fresh(context, server, many_files=SIZES[size] < MIB) as fresh:
         fresh.push(style, 4 * KIB, clients, count=4 * clients)  # so that its pools and tables are there
         os.sync()  # nobody should pay for the dirty pages of the peer before
         measure = requests if SIZES[size] < MIB else transfer

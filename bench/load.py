@@ -204,7 +204,8 @@ class SlowReaders:
         for _ in range(count):
             reader = socket.socket()
             self.sockets.append(reader)
-            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * self.PIECE)  # before connecting: it bounds the window
+            # Before it connects, for this bounds the window that the server is told.
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * self.PIECE)
             reader.settimeout(30)
             reader.connect((parts.hostname, parts.port))
             reader.sendall(head)

@@ -23,7 +23,8 @@ REPOSITORY, TAG = "bench/image", "latest"
 UPLOADS = "/v2/bench/push/blobs/uploads/"
 TAGGED = "bench/tags"  # the repository with a hundred thousand tags
 START_SECONDS = 30
-EMPTY_INDEX = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []}).encode()
+INDEX = "application/vnd.oci.image.index.v1+json"
+EMPTY_INDEX = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": []}).encode()
 
 
 class PeerError(Exception):

@@ -92,7 +92,8 @@ def ratio_plot(title, rows, names, targets, figure):
     more = "slipway needs more" if figure == "cost_ratio" else "slipway is faster"
     svg.text(axis.at(1) - 8, 64, f"← {less}", "small quiet", "end")
     svg.text(axis.at(1) + 8, 64, f"{more} →", "small quiet")
-    svg.text((LEFT + WIDTH - 70) / 2, bottom + 31, "median and range of the rounds, logarithmic", "small quiet", "middle")
+    svg.text((LEFT + WIDTH - 70) / 2, bottom + 31, "median and range of the rounds, logarithmic", "small quiet",
+             "middle")
     return str(svg)
 
 

@@ -1,4 +1,4 @@
-"""A run as it is kept: samples.json has every sample and what is needed to believe it; page and plots are made from that.
+"""A run as it is kept: samples.json has every sample and what is needed to believe it; page and plots come from that.
 
 So a page can be made anew, with other words or other plots, years after the machine is gone.
 """
@@ -41,7 +41,8 @@ class Result:
 
     @classmethod
     def new(cls):
-        return cls(datetime.date.today().isoformat(), machine() | {"slipway": f"slipway {peers.version(peers.Slipway)}"})
+        slipway = f"slipway {peers.version(peers.Slipway)}"
+        return cls(datetime.date.today().isoformat(), machine() | {"slipway": slipway})
 
     def summary(self):
         return {metric: report.summarize(by_peer, OURS) for metric, by_peer in self.samples.items()}
@@ -66,7 +67,8 @@ class Result:
         samples = {}
         for case in seen.pop("cases"):
             by_peer = case.pop("samples")
-            samples[Metric(**case)] = {peer: [values and Sample(*values) for values in rows] for peer, rows in by_peer.items()}
+            samples[Metric(**case)] = {peer: [values and Sample(*values) for values in rows]
+                                       for peer, rows in by_peer.items()}
         return cls(samples=samples, **seen)
 
     def notes(self):
@@ -77,10 +79,12 @@ class Result:
         if not self.samples:
             return lines[0]
         versions = ", ".join(f"{name} {version}" for name, version in settings["versions"].items())
+        lines += [] if settings["large"] else ["A quick run shows that everything works and not how fast it is; larger "
+                                               "contents are left out, and 1 MiB stands for 100 MiB of memory's cases."]
         lines += [
             f"{versions}.",
-            f"{settings['rounds']} rounds, {settings['seconds']} s a case, server and round; "
-            + ("servers on one processor, load generator on another; " if settings["pinned"] else "all processors for all; ")
+            f"{settings['rounds']} rounds, {settings['seconds']} s a GET and server in each; "
+            + ("servers on one processor, load on another; " if settings["pinned"] else "all processors for all; ")
             + f"loopback, no TLS, no access logs; {settings['tags']:,} tags in the list.",
             "A figure is the median of the rounds [smallest–largest]; a ratio is taken within a round. Speed above 1: "
             "slipway is faster. CPU and memory below 1: slipway needs less.",
@@ -99,8 +103,8 @@ def render(result, folder):
     summary = result.summary()
     if result.samples:
         names = [peer for peer in result.settings["versions"] if peer != OURS]
-        parts += ["", "## Targets", "", report.markdown(targets.judge(summary, result.scale, result.settings["failures"])),
-                  "", "## Beside other servers", ""]
+        judged = targets.judge(summary, result.scale, result.settings["failures"])
+        parts += ["", "## Targets", "", report.markdown(judged), "", "## Beside other servers", ""]
         for name, text, svg in plots.comparisons(summary, names, targets.TARGETS):
             (folder / name).write_text(svg, "utf-8")
             parts += [f"![{text}]({name})", ""]

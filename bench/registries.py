@@ -16,8 +16,8 @@ class Distribution(Server):
 
     name = "distribution"
     program_hint = "scripts/tools.sh distribution (wants Go)"
-    durable = "syncs each file and the folders of its small ones, not those of blobs, so that a crash can lose a blob's " \
-              "name, and verifies the digest"
+    durable = "syncs each file and the folders of its small ones, not those of blobs, so that a crash can lose a " \
+              "blob's name, and verifies the digest"
 
     @classmethod
     def program(cls):

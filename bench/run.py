@@ -43,7 +43,8 @@ def arguments():
     parser.add_argument("--rounds", type=int, help="how many measured rounds (7; medians want at least that)")
     parser.add_argument("--seconds", type=int, help="how long a case runs on one server in a round (2)")
     parser.add_argument("--peers", default=",".join(rounds.PEERS), help="which servers (%(default)s)")
-    parser.add_argument("--no-scale", action="store_true", help="with --record: compare only, and keep the growth in DIR")
+    parser.add_argument("--no-scale", action="store_true", 
+                        help="with --record: compare only, and keep the growth in DIR")
     parser.add_argument("--manifests", type=int, default=1_000_000, help="grow no further than this (%(default)s)")
     parser.add_argument("--no-pin", action="store_true", help="let servers and load generator use all processors")
     parser.add_argument("--scratch", help="where servers keep their data: 25 GB on a real disk (a directory in TMPDIR)")

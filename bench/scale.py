@@ -1,4 +1,4 @@
-"""Does a large registry cost more than a small one? Grows one Slipway step by step by real pushes, and measures at each.
+"""Does a large registry cost more than a small one? Grows one Slipway step by step by pushes, and measures at each.
 
 Tags and manifests grow to a million, repositories to a hundred thousand, referrers of one subject to ten thousand. At
 each size: how long a start takes, random tags of all (more than the name cache holds), pages of 100 names at the

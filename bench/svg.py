@@ -1,7 +1,7 @@
 """As much of SVG as our plots need: text stays text, and colours follow the reader's light or dark page.
 
-Colours are classes, not values: the style sheet in each file knows both sets, so that a picture embedded in a page looks
-right without a script.
+Colours are classes, not values: the style sheet in each file knows both sets, so that a picture embedded in a page
+looks right without a script.
 """
 
 import math
@@ -11,8 +11,8 @@ from html import escape
 COLOURS = {
     "page": ("#ffffff", "#0d1117"), "ink": ("#1f2328", "#e6edf3"), "quiet": ("#656d76", "#9198a1"),
     "grid": ("#dfe3e8", "#2b323b"), "band": ("#f5f7f9", "#151b23"),
-    "slipway": ("#1f2328", "#e6edf3"), "docker-registry": ("#0969da", "#58a6ff"), "distribution": ("#1a7f6b", "#3fc4a8"),
-    "zot": ("#b35900", "#f0a04b"), "nginx": ("#a0308c", "#e07fcf"),
+    "slipway": ("#1f2328", "#e6edf3"), "docker-registry": ("#0969da", "#58a6ff"),
+    "distribution": ("#1a7f6b", "#3fc4a8"), "zot": ("#b35900", "#f0a04b"), "nginx": ("#a0308c", "#e07fcf"),
 }
 SHAPES = """\
 text { font: 12px system-ui, "Segoe UI", "Liberation Sans", Arial, sans-serif; }
@@ -48,7 +48,8 @@ class Svg:
         self.rect(0, 0, width, height, "page")
 
     def add(self, element, text=None, **attributes):
-        words = " ".join(f'{name.rstrip("_").replace("_", "-")}="{self.plain(value)}"' for name, value in attributes.items())
+        words = " ".join(f'{name.rstrip("_").replace("_", "-")}="{self.plain(value)}"'
+                         for name, value in attributes.items())
         self.parts.append(f"<{element} {words}/>" if text is None else
                           f"<{element} {words}>{escape(text)}</{element}>")
 
@@ -75,8 +76,8 @@ class Svg:
         self.add("path", d=commands, class_=kind)
 
     def __str__(self):
-        return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}" width="{self.width}" '
-                f'height="{self.height}" role="img" aria-label="{escape(self.title)}">\n<title>{escape(self.title)}</title>\n'
+        size = f'viewBox="0 0 {self.width} {self.height}" width="{self.width}" height="{self.height}"'
+        return (f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">\n<title>{escape(self.title)}</title>\n'
                 f"<style>\n{style()}</style>\n" + "\n".join(self.parts) + "\n</svg>\n")
 
 

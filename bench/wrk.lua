@@ -1,6 +1,6 @@
 -- Argument: below which number the random ones are that replace ######## in the path (0: none do).
--- Prints what wrk counted as one line of JSON. request() is only defined where it is needed, so that other requests cost
--- what they cost without a script.
+-- Prints what wrk counted as one line of JSON. request() is only defined where it is needed, so that other requests
+-- cost what they cost without a script.
 function init(args)
    local numbers = tonumber(args[1] or 0)
    if numbers > 0 then

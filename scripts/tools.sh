@@ -26,7 +26,7 @@ case $name in
     module=github.com/opencontainers/distribution-spec/conformance package=.
     ;;
   distribution) program=registry version=v3.1.1 module=github.com/distribution/distribution/v3 package=./cmd/registry ;;
-  # An extension (user interface, search, scrubbing) is in where its tag is given; these are the tags of its minimal build.
+  # An extension (user interface, search, scrubbing) is in where its tag is given; this is what its minimal build has.
   zot)
     program=zot version=v2.1.20 module=zotregistry.dev/zot/v2 package=./cmd/zot
     tags=containers_image_openpgp
