@@ -100,10 +100,14 @@ def ratio_plot(title, rows, names, targets, figure):
 def ratio_line(svg, axis, y, peer, seen, wanted):
     svg.line(axis.at(seen["min"]), y, axis.at(seen["max"]), y, f"line s-{peer}")
     svg.dot(axis.at(seen["median"]), y, peer)
-    svg.text(axis.at(seen["max"]) + 9, y + 4, number(seen["median"]), "small quiet value")
+    end = axis.at(seen["max"])
     if wanted:
         value, towards = wanted
         svg.path(triangle(axis.at(value), y, towards), f"goal s-{peer}")
+    if wanted and end < axis.at(wanted[0]) < end + 44:  # where the number would stand
+        svg.text(axis.at(seen["min"]) - 9, y + 4, number(seen["median"]), "small quiet value", "end")
+    else:
+        svg.text(end + 9, y + 4, number(seen["median"]), "small quiet value")
 
 
 # --- Memory: a block a case, a bar a server
