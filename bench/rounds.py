@@ -62,6 +62,7 @@ class Rounds:
 
     def round(self, number, chosen, keep=True):
         """Measures each case on each server. With keep=False it only warms caches and pools."""
+        os.sync()  # what the pushes of the round before have left to write
         start = number % len(self.servers)
         order = self.servers[start:] + self.servers[:start]
         for case in chosen:
