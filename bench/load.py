@@ -1,6 +1,10 @@
-"""The clients of a measurement: a registry client, wrk, and a receiver that throws bytes away.
+"""The clients of a measurement: a registry client, wrk, our own load client, and readers that hardly move.
 
 Every loader checks what it got. A server that answers quickly with an error must stop the run, not win it.
+
+Who loads what: wrk sends the small GETs, of which it has more to spare than any server has. It copies what it receives,
+which is slower than the servers send large blobs, and it cannot push; `bench_client` (client/) drops bodies in the
+kernel and pushes contents that it has hashed before.
 """
 
 import hashlib
@@ -9,7 +13,7 @@ import json
 import os
 import socket
 import subprocess
-import threading
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,6 +100,15 @@ class Client:
         mark = "&" if "?" in location else "?"
         self.request("PUT", f"{location}{mark}digest={digest}", data, {"Content-Type": OCTETS}, expect=(201,))
 
+    def push_file(self, repository, path, digest):
+        """The same from a file, which need not fit into memory."""
+        with open(path, "rb") as content:
+            self.connection.blocksize = MIB
+            headers = {"Content-Length": str(path.stat().st_size), "Content-Type": OCTETS}
+            location = self.start_upload(repository)
+            mark = "&" if "?" in location else "?"
+            self.request("PUT", f"{location}{mark}digest={digest}", content, headers, expect=(201,))
+
     def push_image(self, repository, tag, image):
         for digest, data in image.blobs.items():
             self.push_blob(repository, data, digest)
@@ -107,6 +120,15 @@ class Client:
         _, content = self.request("GET", url, headers=headers)
         if content != expected:
             raise LoadError(f"GET {url} answered {len(content)} bytes that are not the {len(expected)} expected")
+
+    def check_digest(self, url, digest):
+        """Fails unless the URL answers 200 with the content of this digest."""
+        self.connection.request("GET", urlsplit(urljoin(self.base, url)).path)
+        answer, state = self.connection.getresponse(), hashlib.sha256()
+        while piece := answer.read(MIB):
+            state.update(piece)
+        if answer.status != 200 or f"sha256:{state.hexdigest()}" != digest:
+            raise LoadError(f"GET {url}: {answer.status} with other bytes than those of {digest}")
 
 
 # --- Loading
@@ -121,13 +143,14 @@ class Run:
     failures: int = 0
 
 
-def wrk(url, connections, seconds, threads=1, accept="*/*", strict=True):
+def wrk(url, connections, seconds, threads=1, accept="*/*", strict=True, numbers=0):
     """GETs a URL over keep-alive connections, as fast as they come back (a closed loop).
 
-    A failed request ends the run; with strict=False it is only counted.
+    With `numbers` each request replaces ######## in the URL by a random number below that. A failed request ends the
+    run; with strict=False it is only counted.
     """
     command = ["wrk", "-c", str(connections), "-t", str(threads), "-d", f"{seconds}s", "--timeout", "30s",
-               "-s", str(WRK_SCRIPT), "-H", f"Accept: {accept}", url]
+               "-s", str(WRK_SCRIPT), "-H", f"Accept: {accept}", url, "--", str(numbers)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise LoadError(f"wrk {url}: {done.stderr.strip() or done.stdout.strip()}")
@@ -139,57 +162,66 @@ def wrk(url, connections, seconds, threads=1, accept="*/*", strict=True):
     return Run(seen["requests"], seen["bytes"], seen["seconds"], seen["latency_ms"], failures)
 
 
-def drain(url, connections, seconds):
-    """GETs a URL over several connections and lets the kernel discard the bodies (MSG_TRUNC), uncopied.
-
-    A client that copies is the limit of a loopback transfer, and hides what the server could send; this one is not.
-    """
-    parts = urlsplit(url)
-    head = f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
-    deadline = time.monotonic() + seconds
-    totals, problems = [0] * connections, []
-
-    def receive(i):
-        try:
-            with socket.create_connection((parts.hostname, parts.port), timeout=30) as sock:
-                while time.monotonic() < deadline:
-                    sock.sendall(head)
-                    for size in _discard_one(sock, deadline):
-                        totals[i] += size
-        except (OSError, LoadError) as error:
-            problems.append(error)
-
-    threads = [threading.Thread(target=receive, args=(i,)) for i in range(connections)]
-    started = time.monotonic()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if problems:
-        raise LoadError(f"GET {url}: {problems[0]}")
-    return Run(0, sum(totals), time.monotonic() - started)
+def client(workload, base, **flags):
+    """Runs bench_client; see client/main.cpp for its workloads and flags."""
+    program = os.environ.get("BENCH_CLIENT", "")
+    if not os.access(program, os.X_OK):
+        raise LoadError("BENCH_CLIENT does not name the load client; run through ./dev bench")
+    words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+    done = subprocess.run([program, workload, str(urlsplit(base).port), *words], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise LoadError(done.stderr.strip())
+    return Run(**json.loads(done.stdout))
 
 
-def _discard_one(sock, deadline, buffer=bytearray(MIB)):
-    """Receives one answer and yields the size of each piece; leaves in the middle when the time is up.
+def get(base, paths, connections, seconds=0, method="GET"):
+    """GETs paths (or their heads, where wrk would wait for bodies) and drops what comes: each once, or in turn until
+    the time is up."""
+    with tempfile.NamedTemporaryFile("w") as listing:
+        listing.write("\n".join(paths))
+        listing.flush()
+        limit = {"seconds": seconds} if seconds else {}
+        return client("get", base, paths=listing.name, clients=connections, method=method,
+                      accept=MANIFEST + ",*/*", **limit)
 
-    The threads share one buffer: with MSG_TRUNC the kernel never writes into it.
-    """
-    received = b""
-    while b"\r\n\r\n" not in received:
-        piece = sock.recv(65536)
-        if not piece:
-            raise LoadError("closed before the end of the head")
-        received += piece
-    head, _, body = received.partition(b"\r\n\r\n")
-    lines = head.decode("latin-1").lower().split("\r\n")
-    if lines[0].split()[1] != "200":
-        raise LoadError(lines[0])
-    left = next(int(line.split(":")[1]) for line in lines if line.startswith("content-length:")) - len(body)
-    yield len(body)
-    while left > 0 and time.monotonic() < deadline:
-        size = sock.recv_into(buffer, min(left, len(buffer)), socket.MSG_TRUNC)
-        if size == 0:
-            raise LoadError(f"closed {left} bytes early")
-        left -= size
-        yield size
+
+def fill(base, path, body, count, clients=64, first=0):
+    """PUTs documents of their own, `count` of them; ######## stands for their number in path and body."""
+    return client("put", base, path=path, body=body, type=json.loads(body)["mediaType"], clients=clients, count=count,
+                  **{"from": first})
+
+
+class SlowReaders:
+    """Clients that each ask for a large blob and take a kilobyte a second of it. What a server keeps for them meanwhile
+    is its own affair, and is what is measured."""
+
+    PIECE = 1024
+
+    def __init__(self, url, count):
+        parts = urlsplit(url)
+        head = f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
+        self.sockets = []
+        for _ in range(count):
+            reader = socket.socket()
+            self.sockets.append(reader)
+            # Before it connects, for this bounds the window that the server is told.
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * self.PIECE)
+            reader.settimeout(30)
+            reader.connect((parts.hostname, parts.port))
+            reader.sendall(head)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for reader in self.sockets:
+            reader.close()
+
+    def read(self, seconds):
+        for second in range(seconds):
+            started = time.monotonic()
+            for reader in self.sockets:
+                piece = reader.recv(self.PIECE)
+                if not piece or second == 0 and not piece.startswith(b"HTTP/1.1 200"):
+                    raise LoadError(f"a slow reader got {piece[:100]!r}")
+            time.sleep(max(0.0, 1 - (time.monotonic() - started)))

@@ -1,4 +1,6 @@
-"""The servers that are measured: each starts on a free loopback port, with its data in a scratch directory.
+"""What a measured server is, and two of them: Slipway and nginx. registries.py has the others.
+
+Each starts on a free loopback port, with its data in a scratch directory, and is stopped by its process id.
 
 Peers run as their users run them, less the logging: no access log anywhere. What they promise differs, and `durable`
 says how, because a table that compares a server which waits for the disk with one which does not must say so.
@@ -8,6 +10,7 @@ import getpass
 import grp
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -17,7 +20,11 @@ from pathlib import Path
 import load
 
 REPOSITORY, TAG = "bench/image", "latest"
+UPLOADS = "/v2/bench/push/blobs/uploads/"
+TAGGED = "bench/tags"  # the repository with a hundred thousand tags
 START_SECONDS = 30
+INDEX = "application/vnd.oci.image.index.v1+json"
+EMPTY_INDEX = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": []}).encode()
 
 
 class PeerError(Exception):
@@ -28,7 +35,18 @@ class Server:
     """A server process, and the figures the kernel keeps about it and its children."""
 
     name = "server"
-    durable = ""
+    durable = ""       # what it promises when it has answered a push
+    program_hint = ""  # how to get it
+    push_styles = ("monolithic", "chunked")
+
+    @classmethod
+    def program(cls):
+        """The path of its program, or None where it cannot be had."""
+        raise NotImplementedError
+
+    @classmethod
+    def version_command(cls):
+        return [cls.program(), "version"]
 
     def __init__(self, scratch, cpus=None):
         """`scratch` becomes this server's own directory; `cpus` confines it, to leave the rest to a load generator."""
@@ -45,7 +63,7 @@ class Server:
 
     # --- its life
 
-    def spawn(self, *command):
+    def spawn(self, *command, environment=None):
         """Starts the process, confined before exec: Go and C++ runtimes size their pools by what they find then."""
         def confine():
             if self.cpus:
@@ -53,7 +71,8 @@ class Server:
 
         with open(self.scratch / "log", "ab") as log:
             self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, preexec_fn=confine)
+                                            stderr=log, preexec_fn=confine,
+                                            env={**os.environ, **(environment or {})})
 
     def wait_until(self, ready, what):
         deadline = time.monotonic() + START_SECONDS
@@ -114,45 +133,58 @@ class Server:
         with load.Client(self.base) as client:
             client.push_image(REPOSITORY, TAG, image)
 
-    def put(self, client, data, digest):
-        client.push_blob(REPOSITORY, data, digest)
+    def publish_files(self, files):
+        """{digest: path}, for contents that are too large to hold in memory."""
+        with load.Client(self.base) as client:
+            for digest, path in files.items():
+                client.push_file(REPOSITORY, path, digest)
+
+    def push(self, style, size, clients, pieces=1, **limits):
+        """Pushes contents that it never saw, as one of its push_styles."""
+        return load.client("push", self.base, path=UPLOADS, style=style, bytes=size, clients=clients, pieces=pieces,
+                           **limits)
+
+    def fill_tags(self, count):
+        """Gives the repository TAGGED that many tags; False if that cannot be done."""
+        return False
 
 
 class Slipway(Server):
     name = "slipway"
     durable = "syncs the file, its directory and the catalog before it answers a PUT, and verifies the digest"
 
-    def __init__(self, scratch, cpus=None, config=""):
+    def __init__(self, scratch, cpus=None, config="", port=0):
         """`config` is the text of a configuration file, without its [log]."""
         super().__init__(scratch, cpus)
-        self.config = config
+        self.config, self.port = config, port
+
+    @classmethod
+    def program(cls):
+        return slipway_binary()
+
+    @property
+    def data(self):
+        return self.scratch / "data"
+
+    def launch(self):
+        """Starts the process and does not wait."""
+        config = self.scratch / "slipway.toml"
+        config.write_text(self.config + "\n[log]\nrequests = false\n")
+        self.spawn(slipway_binary(), "serve", "--config", config, "--data", self.data, "--listen",
+                   f"127.0.0.1:{self.port}")
 
     def start(self):
-        data, config = self.scratch / "data", self.scratch / "slipway.toml"
-        config.write_text(self.config + "\n[log]\nrequests = false\n")
-        self.spawn(slipway_binary(), "serve", "--config", config, "--data", data, "--listen", "127.0.0.1:0")
-        ready = data / "server.json"
+        ready = self.data / "server.json"
+        ready.unlink(missing_ok=True)  # of a process before this one
+        self.launch()
         self.wait_until(ready.exists, ready.name)
         self.base = json.loads(ready.read_text())["listen"][0].rstrip("/")
 
-
-class DockerRegistry(Server):
-    name = "docker-registry"
-    durable = "syncs the files (fsync) but never a directory, so a rename can be lost, and verifies the digest"
-
-    def start(self):
-        port = free_port()
-        config = self.scratch / "config.yml"
-        # The descriptor cache is on in the configuration Debian ships. JSON is YAML.
-        config.write_text(json.dumps({
-            "version": "0.1",
-            "log": {"level": "error", "accesslog": {"disabled": True}},
-            "storage": {"filesystem": {"rootdirectory": str(self.scratch / "data")},
-                        "cache": {"blobdescriptor": "inmemory"}},
-            "http": {"addr": f"127.0.0.1:{port}", "secret": "only for this run"},
-        }))
-        self.spawn(find("docker-registry"), "serve", config)
-        self.wait_for_port(port)
+    def fill_tags(self, count):
+        tags = "&".join(f"tag=t########{number:02}" for number in range(50))  # 64 at most in one request
+        load.fill(self.base, f"/v2/{TAGGED}/manifests/{load.sha256(EMPTY_INDEX)}?{tags}", EMPTY_INDEX.decode(),
+                  count // 50)
+        return True
 
 
 NGINX_CONFIG = """\
@@ -185,8 +217,20 @@ http {{
 
 
 class Nginx(Server):
+    """No registry: the least that a server of files can do, for comparison."""
+
     name = "nginx"
+    program_hint = "apt-get install nginx-light"
     durable = "answers a PUT before the bytes are on disk, and computes no digest"
+    push_styles = ("monolithic",)
+
+    @classmethod
+    def program(cls):
+        return find("nginx")
+
+    @classmethod
+    def version_command(cls):
+        return [cls.program(), "-v"]
 
     def start(self):
         port = free_port()
@@ -209,11 +253,12 @@ class Nginx(Server):
         for digest, data in image.blobs.items():
             (repository / "blobs" / digest).write_bytes(data)
 
-    def put(self, client, data, digest):
-        client.request("PUT", f"/put/{digest}", data, expect=(201,))
+    def publish_files(self, files):
+        for digest, path in files.items():
+            shutil.copyfile(path, self.scratch / "root" / "v2" / REPOSITORY / "blobs" / digest)
 
-
-PEERS = {peer.name: peer for peer in (Slipway, DockerRegistry, Nginx)}
+    def push(self, style, size, clients, pieces=1, **limits):
+        return load.client("push", self.base, path="/put/", style="file", bytes=size, clients=clients, **limits)
 
 
 def slipway_binary():
@@ -228,16 +273,10 @@ def find(program):
     return shutil.which(program, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin")
 
 
-def versions():
-    """What is installed, by the packages' own words; None for what is not."""
-    def ask(program, *arguments):
-        if not find(program):
-            return None
-        answer = subprocess.run([find(program), *arguments], capture_output=True, text=True)
-        return (answer.stdout + answer.stderr).strip().partition("\n")[0]
-
-    return {"slipway": ask(slipway_binary(), "version"), "docker-registry": ask("docker-registry", "--version"),
-            "nginx": ask("nginx", "-v"), "wrk": (ask("wrk", "-v") or "").partition(" Copyright")[0] or None}
+def version(peer):
+    """The number that a server's program says of itself, whatever words it has around it."""
+    answer = subprocess.run(peer.version_command(), capture_output=True, text=True)
+    return re.search(r"\bv?(\d+\.\d+[\w.+~-]*)", answer.stdout + answer.stderr)[1]
 
 
 def free_port():

@@ -12,9 +12,13 @@ from statistics import median
 class Metric:
     """How a case's figures read. `cost` is server CPU a unit of work."""
     title: str
-    load: str  # who sends it, over how many connections
-    unit: str  # of the rate: "req/s" or "MB/s"; higher is better
+    load: str  # what sends it, over how many connections
+    unit: str  # of the rate, of which more is better; or MiB, of which less is
     cost_unit: str = ""  # "µs/req" or "ms/GB"; empty where CPU was not measured
+
+    @property
+    def is_memory(self):
+        return self.unit == "MiB"
 
 
 @dataclass(frozen=True)
@@ -31,24 +35,28 @@ def spread(values):
 
 
 def summarize(samples, ours):
-    """From {peer: [Sample of each round]} to {peer: figures}, each with its ratios to `ours` round by round."""
+    """From {peer: [Sample of each round, or None where it failed]} to {peer: figures}, each with its ratios to `ours`
+    round by round. A peer that never succeeded is left out."""
     figures = {}
-    for peer, theirs in samples.items():
+    for peer, all_theirs in samples.items():
+        theirs = [sample for sample in all_theirs if sample]
+        if not theirs:
+            continue
         figures[peer] = {
             "rate": spread([sample.rate for sample in theirs]),
             "cost": spread([sample.cost for sample in theirs]),
             "p99_ms": spread([sample.p99_ms for sample in theirs]),
             "peak_kib": max(sample.peak_kib for sample in theirs),
         }
-        if peer != ours and ours in samples:
-            pairs = list(zip(samples[ours], theirs))
+        pairs = [(a, b) for a, b in zip(samples.get(ours, []), all_theirs) if a and b]
+        if peer != ours and pairs:
             figures[peer]["speed_ratio"] = spread([a.rate / b.rate for a, b in pairs])
             if all(b.cost for _, b in pairs):
                 figures[peer]["cost_ratio"] = spread([a.cost / b.cost for a, b in pairs])
     return figures
 
 
-# --- Tables
+# --- Cells
 
 def number(value):
     """Three digits or so, with a k for thousands: 1183 → 1.18k."""
@@ -62,14 +70,24 @@ def between(figures):
     return f"{number(figures['median'])} [{number(figures['min'])}–{number(figures['max'])}]"
 
 
-def header(ours):
-    return ["case", "server", "median [min–max]", f"{ours} ÷ peer: speed", "p99 ms", "server CPU",
-            f"{ours} ÷ peer: CPU", "peak RSS"]
+# --- Tables: lists of rows of cells, the first is the header
+
+def ratios(results, ours, peers):
+    """The one table: a row a case, what ours does, how many times that is what each peer does, and at whose CPU."""
+    table = [["case", ours, *(f"÷ {peer}" for peer in peers), *(f"CPU ÷ {peer}" for peer in peers[-1:])]]
+    for metric, figures in results.items():
+        mine = figures.get(ours)
+        row = [metric.title, f"{between(mine['rate'])} {metric.unit}" if mine else "—"]
+        for kind, whose in (("speed_ratio", peers), ("cost_ratio", peers[-1:])):
+            row += [between(figures[peer][kind]) if kind in figures.get(peer, {}) else "—" for peer in whose]
+        table.append(row)
+    return table
 
 
-def rows(results, ours):
-    """One row a case and peer; `results` is {Metric: figures of summarize()}."""
-    table = [header(ours)]
+def details(results, ours):
+    """Everything: a row a case and server."""
+    table = [["case", "server", "median [min–max]", f"{ours} ÷ peer", "p99 ms", "server CPU", f"CPU: {ours} ÷ peer",
+              "peak RSS"]]
     for metric, figures in results.items():
         for i, (peer, seen) in enumerate(figures.items()):
             table.append([
@@ -78,7 +96,7 @@ def rows(results, ours):
                 f"{between(seen['rate'])} {metric.unit}",
                 between(seen["speed_ratio"]) if "speed_ratio" in seen else "",
                 number(seen["p99_ms"]["median"]) if seen["p99_ms"]["median"] else "",
-                f"{number(seen['cost']['median'])} {metric.cost_unit}" if metric.cost_unit else "",
+                f"{number(seen['cost']['median'])} {metric.cost_unit}" if seen["cost"]["median"] else "",
                 number(seen["cost_ratio"]["median"]) if "cost_ratio" in seen else "",
                 f"{seen['peak_kib'] / 1024:.0f} MiB" if seen["peak_kib"] else "",
             ])

@@ -1,172 +1,181 @@
-#!/usr/bin/python3
-"""Does a page cost the same in a large registry as in a small one? Grows one server step by step and measures at each.
+"""Does a large registry cost more than a small one? Grows one Slipway step by step by pushes, and measures at each.
 
-    ./dev bench --scale                 to 100,000 tags in one repository, 100,000 repositories, 10,000 referrers
-    ./dev bench --scale --quick         a hundredth of that: shows that it works
-
-At each size: pages of 100 names at the beginning, in the middle and at the end of each list, a push of one tag and the
-deletion of one manifest. What counts is the last column: how much dearer it became while everything grew a hundredfold.
+Tags and manifests grow to a million, repositories to a hundred thousand, referrers of one subject to ten thousand. At
+each size: how long a start takes, random tags of all (more than the name cache holds), pages of 100 names at the
+beginning, in the middle and at the end of each list, a push of a tag, a deletion, memory, and the catalog's size.
+Peers are not grown: at their rate of pushes a million would take most of a day.
 """
 
-import argparse
 import http.client
 import json
 import os
+import random
 import statistics
 import sys
-import tempfile
-import threading
 import time
-from pathlib import Path
-from urllib.parse import urlsplit
 
+import cases
 import load
 import peers
 
-INDEX = "application/vnd.oci.image.index.v1+json"
+REPOSITORY = "scale/image"
 SUBJECT = load.sha256(b"the subject of all")
-WRITERS = 32
-ROUNDS = 60
+SIZES = [(10_000, 1000, 1000), (100_000, 10_000, 3000), (1_000_000, 100_000, 10_000)]
+QUICK_SIZES = [(300, 300, 200), (3000, 1000, 400)]
+ROUNDS, STARTS = 60, 7
 
 
-class Session:
-    """A keep-alive connection that checks each answer's status."""
-
-    def __init__(self, base):
-        url = urlsplit(base)
-        self.connection = http.client.HTTPConnection(url.hostname, url.port, timeout=120)
-
-    def ask(self, method, target, body=None, headers=None, expect=(200, 201, 202)):
-        self.connection.request(method, target, body, headers or {})
-        answer = self.connection.getresponse()
-        content = answer.read()
-        if answer.status not in expect:
-            raise load.LoadError(f"{method} {target}: {answer.status} {content[:200]!r}")
-        return answer, content
-
-
-def index(number, **fields):
-    """A manifest of its own; an empty index needs no blobs."""
-    return json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [], "number": number} | fields).encode()
+def image(**fields):
+    """(a manifest that differs in its number alone, the blobs that all of them share)."""
+    blobs = [b"{}", b"the layer of all"]
+    parts = [{"mediaType": kind, "digest": load.sha256(data), "size": len(data)}
+             for kind, data in zip((load.CONFIG, load.LAYER), blobs)]
+    manifest = {"schemaVersion": 2, "mediaType": load.MANIFEST, "config": parts[0], "layers": [parts[1]],
+                "annotations": {"number": "########"}}
+    return json.dumps(manifest | fields), blobs
 
 
 class Scale:
-    def __init__(self, server):
-        self.server, self.session = server, None
-        self.tags = self.repositories = self.referrers = 0
+    def __init__(self, server, seconds):
+        self.server, self.seconds, self.client = server, seconds, None
+        self.sizes = (0, 0, 0)
+        with load.Client(server.base) as client:
+            for blob in image()[1]:
+                for repository in (REPOSITORY, "scale/subject"):
+                    client.push_blob(repository, blob, load.sha256(blob))
 
-    def in_parallel(self, work, items):
-        """Calls work(session, item) for all items on several connections; commits of several writers are grouped."""
-        items, lock, problems = iter(items), threading.Lock(), []
+    def grow(self, *sizes):
+        """Pushes what is missing to (manifests, repositories, referrers) and returns manifests a second."""
+        manifests, repositories, referrers = (max(0, new - old) for new, old in zip(sizes, self.sizes))
+        base, first = self.server.base, self.sizes
+        filled = load.fill(base, f"/v2/{REPOSITORY}/manifests/t########", image()[0], manifests, first=first[0])
+        empty = peers.EMPTY_INDEX.decode()
+        load.fill(base, "/v2/many/########/manifests/latest", empty, repositories, first=first[1])
+        subject = {"mediaType": load.MANIFEST, "size": 2, "digest": SUBJECT}
+        load.fill(base, "/v2/scale/subject/manifests/r########", image(subject=subject)[0], referrers, first=first[2])
+        self.sizes = sizes
+        return filled.requests / filled.seconds
 
-        def run():
-            session = Session(self.server.base)
-            while not problems:
-                with lock:
-                    item = next(items, None)
-                if item is None:
-                    return
-                try:
-                    work(session, item)
-                except Exception as problem:  # whatever it is ends the run, and is told by whoever waits
-                    problems.append(problem)
-        threads = [threading.Thread(target=run) for _ in range(WRITERS)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if problems:
-            raise problems[0]
+    # --- measuring: milliseconds, microseconds, MiB and bytes, as the keys say
 
-    def grow(self, tags, repositories, referrers):
-        def put_tags(session, first):
-            content = index(first)
-            query = "&".join(f"tag={number:08}" for number in range(first, min(first + 60, tags)))
-            session.ask("PUT", f"/v2/large/manifests/{load.sha256(content)}?{query}", content, {"Content-Type": INDEX})
+    def measure(self):
+        out = {"start, cold": self.start_ms(cold=True)}
+        out["tag lookups a second, cold"] = self.lookups().rate
+        for path in self.catalog():
+            with open(path, "rb") as pages:  # into the page cache again
+                while pages.read(load.MIB):
+                    pass
+        out |= {"start, warm": self.start_ms(cold=False), "RSS after start": self.server.status("VmRSS") / 1024}
+        warm = self.lookups()
+        out |= {"tag lookups a second, warm": warm.rate, "CPU of a tag lookup": warm.cost}
+        out["RSS after lookups"] = self.server.status("VmRSS") / 1024
+        with load.Client(self.server.base) as self.client:
+            out |= self.pages() | self.changes()
+        size = sum(path.stat().st_size for path in self.catalog())
+        return out | {"catalog, bytes a manifest": size / self.sizes[0], "catalog, MiB": size / load.MIB}
 
-        def put_repository(session, number):
-            content = index(0)
-            session.ask("PUT", f"/v2/many/{number:08}/manifests/latest", content, {"Content-Type": INDEX})
+    def catalog(self):
+        return list(self.server.data.glob("catalog.sqlite*"))
 
-        def put_referrer(session, number):
-            subject = {"mediaType": INDEX, "size": 2, "digest": SUBJECT}
-            content = index(number, subject=subject, artifactType="application/even" if number % 2 == 0 else "odd/x")
-            session.ask("PUT", f"/v2/large/manifests/{load.sha256(content)}", content, {"Content-Type": INDEX})
+    def lookups(self):
+        """Random tags of all, over 16 connections."""
+        url = f"{self.server.base}/v2/{REPOSITORY}/manifests/t########"
+        return cases.requests(self.server, lambda: load.wrk(url, 16, self.seconds, accept=load.MANIFEST,
+                                                            numbers=self.sizes[0]))
 
-        self.in_parallel(put_tags, range(self.tags, tags, 60))
-        self.in_parallel(put_repository, range(self.repositories, repositories))
-        self.in_parallel(put_referrer, range(self.referrers, referrers))
-        self.tags, self.repositories, self.referrers = tags, repositories, referrers
+    def start_ms(self, cold):
+        """From exec to the first 200 of /readyz; the median of some starts."""
+        spent = []
+        for _ in range(STARTS):
+            self.server.stop()
+            if cold:
+                cases.forget_pages(self.server.data)
+            spent.append(self.start_once())
+        return statistics.median(spent)
 
-    def timed(self, method, target_of, expect, body_of=lambda number: None, headers=None):
-        """The median of some requests, in microseconds. `expect`: the names an answer must list; None: no list."""
+    def start_once(self):
+        started = time.perf_counter()
+        self.server.launch()
+        while time.perf_counter() - started < peers.START_SECONDS:
+            connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+            try:
+                connection.request("GET", "/readyz")
+                if connection.getresponse().status == 200:
+                    return (time.perf_counter() - started) * 1e3
+            except OSError:
+                time.sleep(0.001)
+            finally:
+                connection.close()
+        raise peers.PeerError("slipway did not get ready")
+
+    def timed(self, method, target_of, listed=None, body_of=lambda number: None):
+        """The median of some requests, in microseconds. `listed`: how many names each answer must have."""
         spent = []
         for number in range(ROUNDS):
             target, body = target_of(number), body_of(number)
             started = time.perf_counter()
-            _, content = self.session.ask(method, target, body, headers)
+            _, content = self.client.request(method, target, body, {"Content-Type": load.MANIFEST}, (200, 201, 202))
             spent.append((time.perf_counter() - started) * 1e6)
-            if expect is not None and len(next(v for v in json.loads(content).values() if isinstance(v, list))) != expect:
-                raise load.LoadError(f"{target} listed something else than {expect} names: {content[:300]!r}")
+            if listed and len(next(v for v in json.loads(content).values() if isinstance(v, list))) != listed:
+                raise load.LoadError(f"{target} listed something else than {listed} names: {content[:300]!r}")
         return statistics.median(spent)
 
-    def measure(self):
-        self.session = Session(self.server.base)  # one from before the growing would have been idle for too long
+    def pages(self):
         out = {}
         for where, share in (("first", 0), ("middle", 0.5), ("last", 1)):
-            tag, name = max(0, int(self.tags * share) - 101), max(0, int(self.repositories * share) - 101)
-            out[f"100 tags, {where}"] = self.timed("GET", lambda _, t=tag: f"/v2/large/tags/list?n=100&last={t:08}", 100)
+            tag, name = (max(0, int(size * share) - 101) for size in self.sizes[:2])
+            out[f"100 tags, {where}"] = self.timed(
+                "GET", lambda _, t=tag: f"/v2/{REPOSITORY}/tags/list?n=100&last=t{t:08}", 100)
             out[f"100 repositories, {where}"] = self.timed(
                 "GET", lambda _, n=name: f"/v2/_catalog?n=100&last=many/{n:08}", 100)
-        out["100 referrers, first"] = self.timed("GET", lambda _: f"/v2/large/referrers/{SUBJECT}?n=100", 100)
-        out["100 referrers of a type, first"] = self.timed(
-            "GET", lambda _: f"/v2/large/referrers/{SUBJECT}?n=100&artifactType=application/even", 100)
-        last = self.last_page_of_referrers()
+        first = f"/v2/scale/subject/referrers/{SUBJECT}?n=100"
+        out["100 referrers, first"] = self.timed("GET", lambda _: first, 100)
+        last = self.last_page(first)
         out["100 referrers, last"] = self.timed("GET", lambda _: last, 100)
-        fresh = [index(os.urandom(8).hex()) for _ in range(ROUNDS)]
-        out["push of a tag"] = self.timed("PUT", lambda n: f"/v2/large/manifests/fresh{n}", None, lambda n: fresh[n],
-                                          {"Content-Type": INDEX})
-        out["deletion of a manifest"] = self.timed(
-            "DELETE", lambda n: f"/v2/large/manifests/{load.sha256(fresh[n])}", None)
         return out
 
-    def last_page_of_referrers(self):
-        target = f"/v2/large/referrers/{SUBJECT}?n=100"
+    def last_page(self, target):
         while True:
-            answer, _ = self.session.ask("GET", target)
-            link = answer.getheader("Link")
-            if not link:
+            headers, _ = self.client.request("GET", target)
+            if not headers["Link"]:
                 return target
-            target = link[1:link.index(">")]
+            target = headers["Link"].partition("<")[2].partition(">")[0]
+
+    def changes(self):
+        fresh = [image()[0].replace("########", random.randbytes(8).hex()).encode() for _ in range(ROUNDS)]
+        push = self.timed("PUT", lambda n: f"/v2/{REPOSITORY}/manifests/fresh{n}", body_of=lambda n: fresh[n])
+        delete = self.timed("DELETE", lambda n: f"/v2/{REPOSITORY}/manifests/{load.sha256(fresh[n])}")
+        return {"push of a tag": push, "deletion of a manifest": delete}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a hundredth of the size")
-    sizes = [(1000, 1000, 1000), (10_000, 10_000, 5000), (100_000, 100_000, 10_000)]
-    if parser.parse_args().quick:
-        sizes = [(200, 200, 200), (1000, 1000, 400)]
-    results = []
-    with tempfile.TemporaryDirectory(prefix="slipway-scale-") as scratch, peers.Slipway(Path(scratch) / "slipway") as server:
-        scale = Scale(server)
-        for size in sizes:
+def measure(scratch, seconds, servers_on, load_on, quick=False, most=1_000_000):
+    """Figures at each size, as a list of dictionaries."""
+    steps = []
+    with peers.Slipway(scratch / "scale", servers_on, port=peers.free_port()) as server:
+        os.sched_setaffinity(0, load_on)
+        scale = Scale(server, seconds)
+        for sizes in QUICK_SIZES if quick else [sizes for sizes in SIZES if sizes[0] <= most]:
             started = time.monotonic()
-            scale.grow(*size)
-            print(f"{size[0]} tags, {size[1]} repositories, {size[2]} referrers after "
-                  f"{time.monotonic() - started:.0f} s more; RSS {server.status('VmRSS') // 1024} MiB",
-                  file=sys.stderr, flush=True)
-            results.append(scale.measure())
-    heads = [f"{tags:,} / {repositories:,} / {referrers:,}" for tags, repositories, referrers in sizes]
-    print("| median, µs | " + " | ".join(heads) + " | last ÷ first |")
-    print("|---|" + "---:|" * (len(heads) + 1))
-    for case in results[0]:
-        row = [result[case] for result in results]
-        print(f"| {case} | " + " | ".join(f"{value:.0f}" for value in row) + f" | {row[-1] / row[0]:.2f} |")
-    print("\nTags in one repository / repositories / referrers of one subject. One client, one keep-alive connection.")
+            rate = scale.grow(*sizes)
+            print(f"{sizes[0]:,} manifests, {sizes[1]:,} repositories, {sizes[2]:,} referrers after "
+                  f"{time.monotonic() - started:.0f} s more: {rate:.0f} pushes a second", file=sys.stderr, flush=True)
+            names = dict(zip(("manifests", "repositories", "referrers"), sizes))
+            steps.append(names | {"pushes a second while filling": rate} | scale.measure())
+    return steps
 
 
-if __name__ == "__main__":
-    try:
-        main()
-    except (load.LoadError, peers.PeerError) as problem:
-        sys.exit(f"bench: {problem}")
+def table(steps):
+    """Rows for report.text() and report.markdown(): a row a figure, a column a size."""
+    units = {"start": "ms", "RSS": "MiB", "tag lookups": "", "catalog": "", "pushes": ""}
+
+    def unit(key):
+        return next((text for beginning, text in units.items() if key.startswith(beginning)), "µs")
+
+    rows = [["one Slipway, medians", *(f"{step['manifests']:,}" for step in steps), "last ÷ first"]]
+    for key, first in steps[0].items():
+        if key != "manifests":
+            whole = key in ("repositories", "referrers")
+            values = [f"{step[key]:,}" if whole else f"{step[key]:.4g}" for step in steps]
+            title = key if whole or not unit(key) else f"{key}, {unit(key)}"
+            rows.append([title, *values, f"{steps[-1][key] / first:.2f}"])
+    return rows

@@ -1,5 +1,17 @@
--- Prints what wrk counted as one line of JSON. Only done() is defined, which runs once, so that requests cost what they
--- cost without a script.
+-- Argument: below which number the random ones are that replace ######## in the path (0: none do).
+-- Prints what wrk counted as one line of JSON. request() is only defined where it is needed, so that other requests
+-- cost what they cost without a script.
+function init(args)
+   local numbers = tonumber(args[1] or 0)
+   if numbers > 0 then
+      math.randomseed(os.time())
+      local before, after = wrk.path:match("^(.-)########(.*)$")
+      request = function()
+         return wrk.format(nil, before .. string.format("%08d", math.random(0, numbers - 1)) .. after)
+      end
+   end
+end
+
 function done(summary, latency)
    local e = summary.errors
    io.write(string.format(

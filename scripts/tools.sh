@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Prints the path of a program that Debian does not have, or not in this form, and the tests want: clients and suites
-# written in Go, and one in Rust.
-# usage: scripts/tools.sh NAME       (buildctl, buildkitd, crane, oras, regctl, sccache, conformance, conformance-1.1.1)
+# written in Go, and one in Rust; and servers that the benchmarks measure beside ours.
+# usage: scripts/tools.sh NAME       (buildctl, buildkitd, crane, oras, regctl, sccache, conformance, conformance-1.1.1,
+#                                     distribution, zot)
 #
 # Each is pinned, built once and kept below $SLIPWAY_TOOLS (~/.cache/slipway/tools), outside the project, so that a
 # fresh clone finds it. What already lies there is used as it is, which is how a machine without Go or Rust, or without
@@ -12,6 +13,7 @@ shopt -s inherit_errexit
 
 module=  # what go downloads; empty if it offers the program nowhere
 package= # the folder of the module that holds the program
+tags=    # for go's build constraints, where the module wants some
 crate=   # what cargo downloads instead
 name=${1:-}
 case $name in
@@ -22,6 +24,12 @@ case $name in
   conformance)
     program=conformance version=967efdc079b9
     module=github.com/opencontainers/distribution-spec/conformance package=.
+    ;;
+  distribution) program=registry version=v3.1.1 module=github.com/distribution/distribution/v3 package=./cmd/registry ;;
+  # An extension (user interface, search, scrubbing) is in where its tag is given; this is what its minimal build has.
+  zot)
+    program=zot version=v2.1.20 module=zotregistry.dev/zot/v2 package=./cmd/zot
+    tags=containers_image_openpgp
     ;;
   # Debian's has no WebDAV, which is the only HTTP that it speaks to a plain cache.
   sccache) program=sccache version=0.19.0 crate=sccache ;;
@@ -72,7 +80,7 @@ build() { # build FILE
   # Whatever the caller set for projects of their own must not change what is built; the lock is not go's to keep.
   if ! (
     cd "$source"
-    GOFLAGS='' GOWORK=off CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$1" "$package" 9>&- >&2
+    GOFLAGS='' GOWORK=off CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags "$tags" -o "$1" "$package" 9>&- >&2
   ); then
     not_to_be_had "go could not build $module@$version"
   fi

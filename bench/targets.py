@@ -1,0 +1,66 @@
+"""What we want to reach, and whether a run reached it: judged by the median of the rounds' own ratios."""
+
+from typing import NamedTuple
+
+from report import number
+
+OURS = "slipway"
+START_MANIFESTS = 1_000_000
+
+
+class Target(NamedTuple):
+    text: str
+    cases: tuple  # beginnings of titles
+    figure: str   # of summarize(): speed_ratio, cost_ratio, or rate for a figure of ours alone
+    peer: str = OURS
+    least: float = 0
+    most: float = float("inf")
+    but: str = ""  # titles with this in them are not meant
+
+    def met_by(self, value):
+        return self.least <= value <= self.most
+
+    @property
+    def wanted(self):
+        return f"≥ {self.least:g}" if self.least else f"≤ {self.most:g}"
+
+
+MANIFEST_GET = ("GET manifest",)
+TARGETS = [
+    Target("manifest GET ÷ docker-registry", MANIFEST_GET, "speed_ratio", "docker-registry", least=20),
+    Target("manifest GET ÷ zot", MANIFEST_GET, "speed_ratio", "zot", least=5),
+    Target("manifest GET ÷ nginx's small file", MANIFEST_GET, "speed_ratio", "nginx", least=0.8),
+    Target("blob GET ÷ nginx", ("GET blob",), "speed_ratio", "nginx", least=0.95),
+    Target("CPU of a blob GET ÷ nginx", ("GET blob",), "cost_ratio", "nginx", most=1.1),
+    Target("100 MiB push ÷ docker-registry", ("push 100 MiB",), "speed_ratio", "docker-registry", least=3,
+           but="on disk"),
+    Target("100 MiB push of one client ÷ nginx DAV", ("push 100 MiB monolithic, 1 client",), "speed_ratio", "nginx",
+           least=1),
+    Target("small pushes at 16 clients ÷ docker-registry", ("push 4 KiB monolithic, 16", "push 4 KiB chunked, 16"),
+           "speed_ratio", "docker-registry", least=5),
+    Target("memory, MiB", ("memory",), "rate", most=64),
+]
+
+
+def judge(results, scale, failures=()):
+    """A table: a row a target, with the worst case of it in front. `scale` is the list of scale.py, or empty; a case in
+    which ours failed, even once, did not reach its target."""
+    table = [["target", "wanted", "worst", "where", "reached"]]
+    for target in TARGETS:
+        meant = {metric.title: figures for metric, figures in results.items()
+                 if metric.title.startswith(target.cases) and not (target.but and target.but in metric.title)}
+        failed = {title for title in meant if any(text.startswith(f"{title}, {OURS}:") for text in failures)}
+        seen = [(figures[target.peer][target.figure]["median"], title) for title, figures in meant.items()
+                if target.figure in figures.get(target.peer, {})]
+        worst, where = (min if target.least else max)(seen, default=(0, "not measured"))
+        met = {title for value, title in seen if target.met_by(value)} - failed
+        asked = len({title for _, title in seen} | failed)
+        verdict = "yes" if len(met) == asked else f"in {len(met)} of {asked} cases" if met else "no"
+        table.append([target.text, target.wanted, number(worst) if seen else "—", where, "—" if not asked else
+                      verdict + "; it failed at times" * bool(failed)])
+    starts = [step for step in scale if step["manifests"] == START_MANIFESTS]
+    wanted, text = 0.3, f"start at {START_MANIFESTS:,} manifests, s"
+    if not starts:
+        return [*table, [text, f"≤ {wanted}", "—", "not measured", "—"]]
+    worst, where = max((starts[0][f"start, {cache}"] / 1e3, f"{cache} page cache") for cache in ("warm", "cold"))
+    return [*table, [text, f"≤ {wanted}", number(worst), where, "yes" if worst <= wanted else "no"]]
