@@ -57,6 +57,11 @@ Result<std::size_t> read_some(int fd, std::span<std::byte> out, std::uint64_t of
   return total;
 }
 
+Result<> flush_file(int fd) {
+  if (retrying([&] { return ::fdatasync(fd); }) < 0) return fail_errno(errno, "flushing");
+  return {};
+}
+
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t size_max) {
   TRY_ASSIGN(const Fd fd, open_file(path, O_RDONLY));
   std::string content;

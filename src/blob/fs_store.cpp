@@ -36,7 +36,7 @@ public:
 
   Result<ResumeToken> suspend() override {
     SLIPWAY_INVARIANT(!m_aside.empty());
-    TRY(flush());
+    TRY(flush_file(m_file.get()));
     if (!m_suspended) TRY(sync_directory(m_aside.parent_path()));
     m_suspended = true;
     return std::to_string(m_position);
@@ -49,7 +49,7 @@ public:
   Result<Location> finish() override {
     const auto key = key_of(m_id);
     const auto path = m_store.path_of(key);
-    TRY(flush());
+    TRY(flush_file(m_file.get()));
     TRY(m_store.ensure_folder(path.parent_path()));
     if (m_aside.empty()) {
       const auto self = fmt::format("/proc/self/fd/{}", m_file.get());
@@ -73,11 +73,6 @@ public:
   }
 
 private:
-  Result<> flush() {
-    if (::fdatasync(m_file.get()) < 0) return fail_errno(errno, "flushing an upload");
-    return {};
-  }
-
   FsStore& m_store;
   const LocationId m_id;
   Fd m_file;
