@@ -86,8 +86,13 @@ Result<std::unique_ptr<FsStore>> FsStore::open(const fs::path& directory) {
   fs::create_directories(directory, error);
   if (error) return fail_errno(error.value(), "making " + directory.string());
   const auto identity = directory / "store.id";
-  if (!fs::exists(identity, error)) {
-    if (!fs::is_empty(directory, error))
+  const bool known = fs::exists(identity, error);
+  if (error) return fail_errno(error.value(), "looking for " + identity.string());
+  if (!known) {
+    fs::remove(identity.string() + ".new", error);  // the first start may have died over it
+    const bool empty = fs::is_empty(directory, error);
+    if (error) return fail_errno(error.value(), "looking into " + directory.string());
+    if (!empty)
       return fail(Failure::invalid,
                   directory.string() + " is not a Slipway store (no store.id) and not empty: choose another directory");
     TRY(write_file_atomically(identity, random_hex(16) + "\n"));
