@@ -85,7 +85,8 @@ Result<> sync_directory(const std::filesystem::path& directory) {
 
 static Result<> write_and_flush(const std::filesystem::path& path, std::string_view content, unsigned mode) {
   TRY_ASSIGN(const Fd fd, open_file(path, O_WRONLY | O_CREAT | O_TRUNC, mode));
-  TRY(write_all(fd.get(), as_bytes(content), 0));
+  if (auto written = write_all(fd.get(), as_bytes(content), 0); !written)
+    return std::unexpected(written.error().during(path.string()));
   if (retrying([&] { return ::fsync(fd.get()); }) < 0) return fail_errno(errno, "flushing " + path.string());
   return {};
 }
