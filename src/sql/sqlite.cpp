@@ -15,7 +15,12 @@ Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::filesyst
   database->m_read_only = read_only;
   const auto mode = read_only ? SqliteConnection::Mode::read_only : SqliteConnection::Mode::read_write;
   TRY_ASSIGN(database->m_writer, SqliteConnection::open(file.string(), mode));
-  if (!read_only) TRY(database->m_writer->script("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"));
+  if (!read_only) {
+    constexpr auto* prepare = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; COMMIT;";
+    if (auto ready = database->m_writer->script(prepare); !ready)
+      return std::unexpected(ready.error().during(file.string()));
+    database->m_writer->keep_log(false);  // it could write
+  }
   auto& self = *database;
   database->m_thread = std::thread([&self] { self.run_writer(); });
   return database;
