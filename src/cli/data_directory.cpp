@@ -26,8 +26,11 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const std::filesystem
   auto database = sql::SqliteDatabase::open(catalog_file);
   if (!database) return std::unexpected(database.error());
   directory->m_database = std::move(*database);
-  TRY_ASSIGN(directory->m_catalog, catalog::Catalog::open(*directory->m_database, clock));
-  TRY(directory->m_catalog->pair_with_store(directory->m_store_id));
+  auto catalog = catalog::Catalog::open(*directory->m_database, clock);
+  if (!catalog) return std::unexpected(catalog.error().during(catalog_file.string()));
+  directory->m_catalog = std::move(*catalog);
+  if (auto paired = directory->m_catalog->pair_with_store(directory->m_store_id); !paired)
+    return std::unexpected(paired.error().during(catalog_file.string()));
   TRY(sync_directory(path));
   return directory;
 }
@@ -45,16 +48,19 @@ Result<> DataDirectory::lock() {
                 fmt::format("{} is in use by process {}: for commands on a running server use --server URL",
                             m_path.string(), holder.empty() ? "?" : holder));
   }
-  // Only for the message above; the lock itself ends with the process, however that ends.
+  // Only for the message above, so a full disk need not keep us from serving; the lock itself ends with the process,
+  // however that ends.
   const auto pid = std::to_string(::getpid());
-  if (::ftruncate(m_lock.get(), 0) < 0) return fail_errno(errno, "writing the lock");
-  return write_all(m_lock.get(), as_bytes(pid), 0);
+  if (::ftruncate(m_lock.get(), 0) == 0) static_cast<void>(write_all(m_lock.get(), as_bytes(pid), 0));
+  return {};
 }
 
 Result<> DataDirectory::announce(const std::vector<std::string>& urls) {
-  TRY(write_file_atomically(m_path / "server.json", Json{{"pid", ::getpid()}, {"listen", urls}}.dump() + "\n"));
-  m_announced = true;
-  return {};
+  const auto file = m_path / "server.json";
+  auto written = write_file_atomically(file, Json{{"pid", ::getpid()}, {"listen", urls}}.dump() + "\n");
+  m_announced = written.has_value();
+  if (!written) ::unlink(file.c_str());  // one that a killed server left would lead astray
+  return written;
 }
 
 }  // namespace slipway::cli
