@@ -2,16 +2,29 @@
 
 #include "base/random.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <optional>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include <vector>
 
 namespace slipway::blob {
 namespace fs = std::filesystem;
+
+/// The id whose file has this name; other people's files have other names.
+static std::optional<LocationId> id_of(const fs::path& file) {
+  const auto name = file.filename().string();
+  std::uint64_t id = 0;
+  const auto parsed = std::from_chars(name.data(), name.data() + name.size(), id, 16);
+  const bool whole = parsed.ec == std::errc() && parsed.ptr == name.data() + name.size();
+  constexpr std::uint64_t beyond_all = std::uint64_t{1} << 62;
+  return whole && name.size() == 16 && id < beyond_all ? std::optional(LocationId(id)) : std::nullopt;
+}
 
 static std::string key_of(LocationId id) { return fmt::format("raw/{:x}/{:016x}", number_of(id) >> 12, number_of(id)); }
 
@@ -114,7 +127,7 @@ Result<std::unique_ptr<FsStore>> FsStore::open_existing(const fs::path& director
 Result<std::string> FsStore::identity() {
   TRY_ASSIGN(auto text, read_file(m_directory / "store.id", 256));
   while (!text.empty() && text.back() == '\n') text.pop_back();
-  if (text.size() != 32)
+  if (text.size() != 32 || text.find_first_not_of("0123456789abcdef") != text.npos)
     return fail(Failure::corrupt, (m_directory / "store.id").string() + " does not hold an identity");
   return text;
 }
@@ -205,14 +218,42 @@ Result<> FsStore::list(const std::function<void(LocationId, std::uint64_t)>& eac
     if (!at->is_regular_file(gone)) continue;
     const auto size = at->file_size(gone);
     if (gone) continue;
-    const auto name = at->path().filename().string();
-    std::uint64_t id = 0;
-    const auto parsed = std::from_chars(name.data(), name.data() + name.size(), id, 16);
-    const bool whole = parsed.ec == std::errc() && parsed.ptr == name.data() + name.size();
-    if (whole && name.size() == 16) each(LocationId(id), size);
+    if (const auto id = id_of(at->path())) each(*id, size);
   }
   if (error) return fail_errno(error.value(), "listing " + m_directory.string());
   return {};
+}
+
+/// Of the files in a folder that lie where `is_here` says they would.
+static Result<std::uint64_t> highest_in(const fs::path& folder, const std::function<bool(LocationId)>& is_here) {
+  std::uint64_t out = 0;
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+    if (const auto id = id_of(at->path()); id && is_here(*id)) out = std::max(out, number_of(*id));
+  if (error) return fail_errno(error.value(), "listing " + folder.string());
+  return out;
+}
+
+Result<LocationId> FsStore::highest() {
+  std::vector<std::uint64_t> folders;
+  std::error_code error;
+  for (fs::directory_iterator at(m_directory / "raw", error), end; !error && at != end; at.increment(error)) {
+    const auto name = at->path().filename().string();
+    std::uint64_t number = 0;
+    std::from_chars(name.data(), name.data() + name.size(), number, 16);
+    std::error_code gone;
+    if (name == fmt::format("{:x}", number) && at->is_directory(gone)) folders.push_back(number);
+  }
+  if (error) return fail_errno(error.value(), "listing " + (m_directory / "raw").string());
+  std::ranges::sort(folders, std::greater());
+  TRY_ASSIGN(auto out, highest_in(m_directory / "uploads", [](LocationId) { return true; }));
+  for (const auto folder : folders) {
+    TRY_ASSIGN(const auto found, highest_in(m_directory / "raw" / fmt::format("{:x}", folder),
+                                            [&](LocationId id) { return number_of(id) >> 12 == folder; }));
+    out = std::max(out, found);
+    if (found > 0) break;
+  }
+  return LocationId(out);
 }
 
 Result<Space> FsStore::space() {

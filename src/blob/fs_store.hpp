@@ -31,6 +31,8 @@ public:
   Result<std::string> identity() override;
   Result<Space> space() override;
   Result<> list(const std::function<void(LocationId, std::uint64_t)>& each) override;
+  /// The highest id of a location or upload that has a file, 0 where there is none. Looks into few folders.
+  Result<LocationId> highest();
 
 private:
   friend class FsUpload;

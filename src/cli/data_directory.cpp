@@ -1,6 +1,7 @@
 #include "cli/data_directory.hpp"
 
 #include "base/json.hpp"
+#include "base/log.hpp"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -9,6 +10,25 @@
 #include <unistd.h>
 
 namespace slipway::cli {
+
+/// A new catalog in the place of a lost one would show an empty registry, and SQLite removes the log of a database that
+/// is not there.
+static Result<> refuse_lost_catalog(const std::filesystem::path& file, blob::FsStore& store) {
+  const auto size_of = [](const std::filesystem::path& path) {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(path, error);
+    return error ? 0 : size;
+  };
+  constexpr std::uintmax_t first_page = 4096;  // holds no table; what follows is in the log at first
+  const auto size = size_of(file);
+  const auto log_size = size_of(file.string() + "-wal");
+  if (size > first_page || (size > 0 && log_size > 0)) return {};
+  TRY_ASSIGN(const auto highest, store.highest());
+  if (number_of(highest) == 0 && log_size == 0) return {};
+  return fail(Failure::conflict, file.string() +
+                                     " is missing or empty, but the store beside it has been in use: put the "
+                                     "catalog back, with its -wal file if there was one");
+}
 
 Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const std::filesystem::path& path, const Clock& clock,
                                                            bool create) {
@@ -23,6 +43,7 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const std::filesystem
   TRY(directory->lock());
   TRY_ASSIGN(directory->m_store, blob::FsStore::open(path / "store"));
   TRY_ASSIGN(directory->m_store_id, directory->m_store->identity());
+  TRY(refuse_lost_catalog(catalog_file, *directory->m_store));
   auto database = sql::SqliteDatabase::open(catalog_file);
   if (!database) return std::unexpected(database.error());
   directory->m_database = std::move(*database);
@@ -31,6 +52,13 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const std::filesystem
   directory->m_catalog = std::move(*catalog);
   if (auto paired = directory->m_catalog->pair_with_store(directory->m_store_id); !paired)
     return std::unexpected(paired.error().during(catalog_file.string()));
+  TRY_ASSIGN(const auto highest, directory->m_store->highest());
+  const auto skipped = directory->m_catalog->skip_locations(highest);
+  if (!skipped) return std::unexpected(skipped.error().during(catalog_file.string()));
+  if (*skipped)
+    log::warn("the catalog is older than the store: what was pushed since has lost its names; its bytes are kept, and "
+              "counted by 'slipway doctor --deep'",
+              {{"catalog", catalog_file.string()}});
   TRY(sync_directory(path));
   return directory;
 }
