@@ -101,8 +101,12 @@ class DiskClient(threading.Thread):
             for path, data in self.open.items():
                 found = body_of(path, connection.request("GET", path))
                 assert found in (None, data), f"GET {path} is something else than was pushed"
-            for path, (data, position) in self.sessions.items():
+            for path, (data, position) in list(self.sessions.items()):
                 answer = connection.request("GET", path)
+                finished = blob_path(self.repository, data)
+                if answer.status == 404 and body_of(finished, connection.request("GET", finished)) == data:
+                    del self.sessions[path]  # its last request was done, and never answered
+                    continue
                 assert answer.status == 204, f"a session is lost: {path}, {answer}"
                 stands = int(answer["Range"].split("-")[1])
                 stands = stands + 1 if stands else 0
@@ -110,16 +114,13 @@ class DiskClient(threading.Thread):
                 self.sessions[path] = (data, stands)
 
     def delete_some(self):
-        """Deletes a tag, a blob, an entry and a session each, as far as there are; counts those that were done."""
-        def some(kind):
-            return next((path for path in self.holds if kind in path), None)
-        for path, status in ((some("/manifests/tag"), 202), (some("/cas/"), 204), (some("/cas/"), 204),
-                             (next(iter(self.sessions), None), 204)):
+        """Deletes a tag, two entries and a session, as far as there are; counts those that were done."""
+        for kind, status in ("/manifests/tag", 202), ("/cas/", 204), ("/cas/", 204), ("/blobs/uploads/", 204):
+            path = next((path for path in [*self.holds, *self.sessions] if kind in path), None)
             if path and self.ask("DELETE", path, status=status):
                 self.deleted += 1
-                self.holds.pop(path, None)
-                self.sessions.pop(path, None)
-                self.open.pop(path, None)
+                for known in self.holds, self.sessions, self.open:
+                    known.pop(path, None)
 
     def push_refused(self):
         """There is room again: all that was refused is done now, and sessions come to their end."""
