@@ -259,7 +259,8 @@ void Caches::used(const std::string& cache, const std::string& key) {
   {
     const std::lock_guard lock(m_mutex);
     m_uses.insert_or_assign(cache + "/" + key, catalog::Catalog::Use{cache, key, now});
-    if (m_uses.size() < uses_at_once && now - m_told_at < tell_uses_every) return;
+    const bool told_just_now = m_told_at <= now && now - m_told_at < tell_uses_every;  // else the clock was set back
+    if (m_uses.size() < uses_at_once && told_just_now) return;
     batch.swap(m_uses);
     m_told_at = now;
   }
