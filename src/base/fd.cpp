@@ -62,6 +62,11 @@ Result<> flush_file(int fd) {
   return {};
 }
 
+Result<> truncate_file(int fd, std::uint64_t size) {
+  if (retrying([&] { return ::ftruncate(fd, static_cast<off_t>(size)); }) < 0) return fail_errno(errno, "truncating");
+  return {};
+}
+
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t size_max) {
   TRY_ASSIGN(const Fd fd, open_file(path, O_RDONLY));
   std::string content;

@@ -189,7 +189,7 @@ Result<std::unique_ptr<Upload>> FsStore::resume(LocationId id, const ResumeToken
   if (static_cast<std::uint64_t>(status.st_size) < position)
     return fail(Failure::corrupt,
                 fmt::format("an upload's file has {} bytes, {} were acknowledged", status.st_size, position));
-  if (::ftruncate(file.get(), static_cast<off_t>(position)) < 0) return fail_errno(errno, "resuming an upload");
+  TRY(truncate_file(file.get(), position));
   return std::make_unique<FsUpload>(*this, id, std::move(file), path, position, true);
 }
 
