@@ -94,6 +94,15 @@ private:
   bool m_suspended;  // a token exists: the file must outlive this object
 };
 
+/// Nothing is there but what the first start may have died over.
+static Result<bool> is_unused(const fs::path& directory) {
+  std::error_code error;
+  for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error))
+    if (at->path().filename() != "store.id.new") return false;
+  if (error) return fail_errno(error.value(), "looking into " + directory.string());
+  return true;
+}
+
 Result<std::unique_ptr<FsStore>> FsStore::open(const fs::path& directory) {
   std::error_code error;
   fs::create_directories(directory, error);
@@ -102,10 +111,8 @@ Result<std::unique_ptr<FsStore>> FsStore::open(const fs::path& directory) {
   const bool known = fs::exists(identity, error);
   if (error) return fail_errno(error.value(), "looking for " + identity.string());
   if (!known) {
-    fs::remove(identity.string() + ".new", error);  // the first start may have died over it
-    const bool empty = fs::is_empty(directory, error);
-    if (error) return fail_errno(error.value(), "looking into " + directory.string());
-    if (!empty)
+    TRY_ASSIGN(const bool unused, is_unused(directory));
+    if (!unused)
       return fail(Failure::invalid,
                   directory.string() + " is not a Slipway store (no store.id) and not empty: choose another directory");
     TRY(write_file_atomically(identity, random_hex(16) + "\n"));
