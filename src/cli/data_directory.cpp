@@ -11,17 +11,21 @@
 
 namespace slipway::cli {
 
+/// 0 where there is no such file.
+static Result<std::uintmax_t> size_of(const std::filesystem::path& file) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(file, error);
+  if (!error) return size;
+  if (error == std::errc::no_such_file_or_directory) return 0;
+  return fail_errno(error.value(), "looking at " + file.string());
+}
+
 /// A new catalog in the place of a lost one would show an empty registry, and SQLite removes the log of a database that
 /// is not there.
 static Result<> refuse_lost_catalog(const std::filesystem::path& file, blob::FsStore& store) {
-  const auto size_of = [](const std::filesystem::path& path) {
-    std::error_code error;
-    const auto size = std::filesystem::file_size(path, error);
-    return error ? 0 : size;
-  };
   constexpr std::uintmax_t first_page = 4096;  // holds no table; what follows is in the log at first
-  const auto size = size_of(file);
-  const auto log_size = size_of(file.string() + "-wal");
+  TRY_ASSIGN(const auto size, size_of(file));
+  TRY_ASSIGN(const auto log_size, size_of(file.string() + "-wal"));
   if (size > first_page || (size > 0 && log_size > 0)) return {};
   TRY_ASSIGN(const auto highest, store.highest());
   if (number_of(highest) == 0 && log_size == 0) return {};
