@@ -57,6 +57,16 @@ Result<std::size_t> read_some(int fd, std::span<std::byte> out, std::uint64_t of
   return total;
 }
 
+Result<> flush_file(int fd) {
+  if (retrying([&] { return ::fdatasync(fd); }) < 0) return fail_errno(errno, "flushing");
+  return {};
+}
+
+Result<> truncate_file(int fd, std::uint64_t size) {
+  if (retrying([&] { return ::ftruncate(fd, static_cast<off_t>(size)); }) < 0) return fail_errno(errno, "truncating");
+  return {};
+}
+
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t size_max) {
   TRY_ASSIGN(const Fd fd, open_file(path, O_RDONLY));
   std::string content;
@@ -80,7 +90,8 @@ Result<> sync_directory(const std::filesystem::path& directory) {
 
 static Result<> write_and_flush(const std::filesystem::path& path, std::string_view content, unsigned mode) {
   TRY_ASSIGN(const Fd fd, open_file(path, O_WRONLY | O_CREAT | O_TRUNC, mode));
-  TRY(write_all(fd.get(), as_bytes(content), 0));
+  if (auto written = write_all(fd.get(), as_bytes(content), 0); !written)
+    return std::unexpected(written.error().during(path.string()));
   if (retrying([&] { return ::fsync(fd.get()); }) < 0) return fail_errno(errno, "flushing " + path.string());
   return {};
 }

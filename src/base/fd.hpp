@@ -42,6 +42,10 @@ Result<> write_all(int fd, ByteView bytes, std::uint64_t offset);
 /// Reads up to out.size() bytes; fewer only at the end of the file. Returns how many.
 Result<std::size_t> read_some(int fd, std::span<std::byte> out, std::uint64_t offset);
 
+/// fdatasync(2) and ftruncate(2); nothing in the error but what the kernel says.
+Result<> flush_file(int fd);
+Result<> truncate_file(int fd, std::uint64_t size);
+
 /// A whole file; Failure::too_large past `size_max`.
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t size_max);
 

@@ -2,17 +2,30 @@
 
 #include "base/random.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <optional>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include <vector>
 
 namespace slipway::blob {
 namespace fs = std::filesystem;
+
+/// The id whose file has this name; other people's files have other names.
+static std::optional<LocationId> id_of(const fs::path& file) {
+  const auto name = file.filename().string();
+  std::uint64_t id = 0;
+  const auto parsed = std::from_chars(name.data(), name.data() + name.size(), id, 16);
+  const bool whole = parsed.ec == std::errc() && parsed.ptr == name.data() + name.size();
+  constexpr std::uint64_t beyond_all = std::uint64_t{1} << 62;
+  return whole && name.size() == 16 && id < beyond_all ? std::optional(LocationId(id)) : std::nullopt;
+}
 
 static std::string key_of(LocationId id) { return fmt::format("raw/{:x}/{:016x}", number_of(id) >> 12, number_of(id)); }
 
@@ -37,7 +50,7 @@ public:
 
   Result<ResumeToken> suspend() override {
     SLIPWAY_INVARIANT(!m_aside.empty());
-    TRY(flush());
+    TRY(flush_file(m_file.get()));
     if (!m_suspended) TRY(sync_directory(m_aside.parent_path()));
     m_suspended = true;
     return std::to_string(m_position);
@@ -50,7 +63,7 @@ public:
   Result<Location> finish() override {
     const auto key = key_of(m_id);
     const auto path = m_store.path_of(key);
-    TRY(flush());
+    TRY(flush_file(m_file.get()));
     TRY(m_store.ensure_folder(path.parent_path()));
     if (m_aside.empty()) {
       const auto self = fmt::format("/proc/self/fd/{}", m_file.get());
@@ -74,11 +87,6 @@ public:
   }
 
 private:
-  Result<> flush() {
-    if (::fdatasync(m_file.get()) < 0) return fail_errno(errno, "flushing an upload");
-    return {};
-  }
-
   FsStore& m_store;
   const LocationId m_id;
   Fd m_file;
@@ -87,13 +95,25 @@ private:
   bool m_suspended;  // a token exists: the file must outlive this object
 };
 
+/// Nothing is there but what the first start may have died over.
+static Result<bool> is_unused(const fs::path& directory) {
+  std::error_code error;
+  for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error))
+    if (at->path().filename() != "store.id.new") return false;
+  if (error) return fail_errno(error.value(), "looking into " + directory.string());
+  return true;
+}
+
 Result<std::unique_ptr<FsStore>> FsStore::open(const fs::path& directory) {
   std::error_code error;
   fs::create_directories(directory, error);
   if (error) return fail_errno(error.value(), "making " + directory.string());
   const auto identity = directory / "store.id";
-  if (!fs::exists(identity, error)) {
-    if (!fs::is_empty(directory, error))
+  const bool known = fs::exists(identity, error);
+  if (error) return fail_errno(error.value(), "looking for " + identity.string());
+  if (!known) {
+    TRY_ASSIGN(const bool unused, is_unused(directory));
+    if (!unused)
       return fail(Failure::invalid,
                   directory.string() + " is not a Slipway store (no store.id) and not empty: choose another directory");
     TRY(write_file_atomically(identity, random_hex(16) + "\n"));
@@ -115,7 +135,7 @@ Result<std::unique_ptr<FsStore>> FsStore::open_existing(const fs::path& director
 Result<std::string> FsStore::identity() {
   TRY_ASSIGN(auto text, read_file(m_directory / "store.id", 256));
   while (!text.empty() && text.back() == '\n') text.pop_back();
-  if (text.size() != 32)
+  if (text.size() != 32 || text.find_first_not_of("0123456789abcdef") != text.npos)
     return fail(Failure::corrupt, (m_directory / "store.id").string() + " does not hold an identity");
   return text;
 }
@@ -189,7 +209,7 @@ Result<std::unique_ptr<Upload>> FsStore::resume(LocationId id, const ResumeToken
   if (static_cast<std::uint64_t>(status.st_size) < position)
     return fail(Failure::corrupt,
                 fmt::format("an upload's file has {} bytes, {} were acknowledged", status.st_size, position));
-  if (::ftruncate(file.get(), static_cast<off_t>(position)) < 0) return fail_errno(errno, "resuming an upload");
+  TRY(truncate_file(file.get(), position));
   return std::make_unique<FsUpload>(*this, id, std::move(file), path, position, true);
 }
 
@@ -248,7 +268,7 @@ Result<std::optional<std::uint64_t>> FsStore::copy_pack(const std::string& key, 
     TRY(write_all(file.get(), ByteView(buffer).first(n), at));
     at += n;
   }
-  if (::fdatasync(file.get()) < 0) return fail_errno(errno, "flushing " + aside.string());
+  TRY(flush_file(file.get()));
   if (::rename(aside.c_str(), target.c_str()) < 0) return fail_errno(errno, "naming " + target.string());
   TRY(sync_directory(target.parent_path()));
   return size;
@@ -261,14 +281,50 @@ Result<> FsStore::list(const std::function<void(const Location&)>& each) {
     if (!at->is_regular_file(gone)) continue;
     const auto size = at->file_size(gone);
     if (gone) continue;
-    const auto name = at->path().filename().string();
-    std::uint64_t id = 0;
-    const auto parsed = std::from_chars(name.data(), name.data() + name.size(), id, 16);
-    const bool whole = parsed.ec == std::errc() && parsed.ptr == name.data() + name.size();
-    if (whole && name.size() == 16) each({LocationId(id), LocationKind::raw, key_of(LocationId(id)), {0, size}});
+    if (const auto id = id_of(at->path())) each({*id, LocationKind::raw, key_of(*id), {0, size}});
   }
   if (error) return fail_errno(error.value(), "listing " + m_directory.string());
   return m_packs.list(each);
+}
+
+/// Of the files in a folder that lie where `is_here` says they would.
+static Result<std::uint64_t> highest_in(const fs::path& folder, const std::function<bool(LocationId)>& is_here) {
+  std::uint64_t out = 0;
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+    if (const auto id = id_of(at->path()); id && is_here(*id)) out = std::max(out, number_of(*id));
+  if (error) return fail_errno(error.value(), "listing " + folder.string());
+  return out;
+}
+
+Result<LocationId> FsStore::highest() {
+  std::vector<std::uint64_t> folders;
+  std::error_code error;
+  for (fs::directory_iterator at(m_directory / "raw", error), end; !error && at != end; at.increment(error)) {
+    const auto name = at->path().filename().string();
+    std::uint64_t number = 0;
+    std::from_chars(name.data(), name.data() + name.size(), number, 16);
+    std::error_code gone;
+    if (name == fmt::format("{:x}", number) && at->is_directory(gone)) folders.push_back(number);
+  }
+  if (error) return fail_errno(error.value(), "listing " + (m_directory / "raw").string());
+  std::ranges::sort(folders, std::greater());
+  TRY_ASSIGN(auto out, highest_in(m_directory / "uploads", [](LocationId) { return true; }));
+  for (const auto folder : folders) {
+    TRY_ASSIGN(const auto found, highest_in(m_directory / "raw" / fmt::format("{:x}", folder),
+                                            [&](LocationId id) { return number_of(id) >> 12 == folder; }));
+    out = std::max(out, found);
+    if (found > 0) break;
+  }
+  return LocationId(out);
+}
+
+Result<bool> FsStore::is_empty() {
+  std::error_code error;
+  const bool packs = !fs::is_empty(m_directory / "packs", error);
+  if (error) return fail_errno(error.value(), "looking into " + (m_directory / "packs").string());
+  TRY_ASSIGN(const auto found, highest());
+  return !packs && number_of(found) == 0;
 }
 
 Result<Space> FsStore::space() {

@@ -38,6 +38,10 @@ public:
   Result<Space> space() override;
   Result<> list(const std::function<void(const Location&)>& each) override;
 
+  /// The highest id of a location or upload that has a file of its own, 0 where there is none. Looks into few folders.
+  Result<LocationId> highest();
+  /// Nothing was ever finished here, or all of it is gone.
+  Result<bool> is_empty();
   /// Keeps everybody, in any process, from removing finished bytes while it lives: they fail with Failure::busy. Waits
   /// for those that are at it. For a copy of what a catalog spoke of at one moment.
   Result<Fd> hold_removals();

@@ -95,8 +95,7 @@ void Packs::write(const std::vector<Waiting*>& batch) {
 Result<> Packs::append(ByteView bytes) {
   if (!m_current.file || m_current.size >= m_bytes_max) TRY(begin_pack());
   TRY(write_all(m_current.file->get(), bytes, m_current.size));
-  if (::fdatasync(m_current.file->get()) < 0) return fail_errno(errno, "flushing a pack");
-  return {};
+  return flush_file(m_current.file->get());
 }
 
 Result<> Packs::begin_pack() {
@@ -120,7 +119,7 @@ void Packs::give_up_pack() {
   if (m_current.file && m_current.size == magic.size())
     static_cast<void>(remove(m_current.key));
   else if (m_current.file)
-    static_cast<void>(::ftruncate(m_current.file->get(), static_cast<off_t>(m_current.size)));
+    static_cast<void>(truncate_file(m_current.file->get(), m_current.size));
   m_current = {};
 }
 

@@ -33,7 +33,9 @@ Response failure_response(const Error& error, const http::Request& request) {
   case Failure::conflict: return refusal(409, error.message);
   case Failure::read_only: return refusal(405, "the server is read-only now: the cache can be read, not written");
   case Failure::busy: return later(refusal(503, error.message));
-  case Failure::no_space: return later(refusal(507, "the disk is full; nothing was kept"));
+  case Failure::no_space:
+    log::error("no space", {{"id", request.id}, {"error", error.message}});
+    return later(refusal(507, "the disk is full; nothing was kept"));
   default: break;
   }
   log::error("request failed", {{"path", request.target.path()}, {"id", request.id}, {"error", error.message}});
@@ -159,6 +161,7 @@ std::optional<Response> Caches::check(http::Request& request, Action action, con
 
 Response Caches::get(const http::Request& request, const std::string& cache, const std::string& key) {
   const auto entry = m_catalog.find_entry(cache, key);
+  if (!entry && entry.error().failure != Failure::not_found) return failure_response(entry.error(), request);
   const auto look_again = [&]() -> Result<catalog::StoredBlob> {
     TRY_ASSIGN(const auto found, m_catalog.find_entry(cache, key));
     return found.blob;
@@ -253,7 +256,8 @@ void Caches::used(const std::string& cache, const std::string& key) {
   {
     const std::lock_guard lock(m_mutex);
     m_uses.insert_or_assign(cache + "/" + key, catalog::Catalog::Use{cache, key, now});
-    if (m_uses.size() < uses_at_once && now - m_told_at < tell_uses_every) return;
+    const bool told_just_now = m_told_at <= now && now - m_told_at < tell_uses_every;  // else the clock was set back
+    if (m_uses.size() < uses_at_once && told_just_now) return;
     batch.swap(m_uses);
     m_told_at = now;
   }

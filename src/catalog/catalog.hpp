@@ -28,6 +28,9 @@ public:
   Result<> pair_with_store(const std::string& store_id);
   /// A location id nobody had before and nobody gets again.
   Result<blob::LocationId> next_location();
+  /// The store has ids up to `used`: none of them is given out. True where they would have been, as by a catalog from
+  /// an older copy than the store.
+  Result<bool> skip_locations(blob::LocationId used);
   /// For a copy of a catalog beside a copy of its blobs alone: forgets sessions and what was to be removed.
   Result<> forget_unfinished();
   Result<int> schema_version();

@@ -97,7 +97,7 @@ private:
   const std::size_t m_entries_max;
   const std::size_t m_bytes_max;
   mutable std::mutex m_mutex;
-  std::list<Entry> m_entries;  // most recently used first
+  std::list<Entry> m_entries;                              // most recently used first
   std::unordered_map<std::string_view, Position> m_index;  // by the entries' own names
   std::size_t m_bytes = 0;
   std::uint64_t m_changes = 0;

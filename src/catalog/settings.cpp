@@ -106,6 +106,17 @@ Result<blob::LocationId> Catalog::next_location() {
   return blob::LocationId(m_next_location++);
 }
 
+Result<bool> Catalog::skip_locations(blob::LocationId used) {
+  const std::lock_guard lock(m_locations_mutex);
+  TRY_ASSIGN(const auto known, setting("next_location"));
+  std::uint64_t next = 1;
+  if (known) std::from_chars(known->data(), known->data() + known->size(), next);
+  if (number_of(used) < next) return false;
+  TRY(set_setting("next_location", std::to_string(number_of(used) + 1)));
+  m_next_location = m_locations_end = 0;
+  return true;
+}
+
 Result<Timestamp> Catalog::latest_change() {
   std::int64_t at = 0;
   TRY(m_database.read([&](sql::Session& session) {

@@ -1,6 +1,7 @@
 #include "cli/data_directory.hpp"
 
 #include "base/json.hpp"
+#include "base/log.hpp"
 #include "cli/copy.hpp"
 
 #include <cerrno>
@@ -10,6 +11,29 @@
 #include <unistd.h>
 
 namespace slipway::cli {
+
+/// 0 where there is no such file.
+static Result<std::uintmax_t> size_of(const std::filesystem::path& file) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(file, error);
+  if (!error) return size;
+  if (error == std::errc::no_such_file_or_directory) return 0;
+  return fail_errno(error.value(), "looking at " + file.string());
+}
+
+/// A new catalog in the place of a lost one would show an empty registry, and SQLite removes the log of a database that
+/// is not there.
+static Result<> refuse_lost_catalog(const std::filesystem::path& file, blob::FsStore& store) {
+  constexpr std::uintmax_t first_page = 4096;  // holds no table; what follows is in the log at first
+  TRY_ASSIGN(const auto size, size_of(file));
+  TRY_ASSIGN(const auto log_size, size_of(file.string() + "-wal"));
+  if (size > first_page || (size > 0 && log_size > 0)) return {};
+  TRY_ASSIGN(const bool unused, store.is_empty());
+  if (unused && log_size == 0) return {};
+  return fail(Failure::conflict, file.string() +
+                                     " is missing or empty, but the store beside it has been in use: put the "
+                                     "catalog back, with its -wal file if there was one");
+}
 
 Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const std::filesystem::path& path, const Clock& clock,
                                                            bool create) {
@@ -25,11 +49,22 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const std::filesystem
   std::unique_ptr<DataDirectory> directory(new DataDirectory(std::filesystem::absolute(path), std::move(lock)));
   TRY_ASSIGN(directory->m_store, blob::FsStore::open(path / "store"));
   TRY_ASSIGN(directory->m_store_id, directory->m_store->identity());
+  TRY(refuse_lost_catalog(catalog_file, *directory->m_store));
   auto database = sql::SqliteDatabase::open(catalog_file);
   if (!database) return std::unexpected(database.error());
   directory->m_database = std::move(*database);
-  TRY_ASSIGN(directory->m_catalog, catalog::Catalog::open(*directory->m_database, clock));
-  TRY(directory->m_catalog->pair_with_store(directory->m_store_id));
+  auto catalog = catalog::Catalog::open(*directory->m_database, clock);
+  if (!catalog) return std::unexpected(catalog.error().during(catalog_file.string()));
+  directory->m_catalog = std::move(*catalog);
+  if (auto paired = directory->m_catalog->pair_with_store(directory->m_store_id); !paired)
+    return std::unexpected(paired.error().during(catalog_file.string()));
+  TRY_ASSIGN(const auto highest, directory->m_store->highest());
+  const auto skipped = directory->m_catalog->skip_locations(highest);
+  if (!skipped) return std::unexpected(skipped.error().during(catalog_file.string()));
+  if (*skipped)
+    log::warn("the catalog is older than the store: what was pushed since has lost its names; its bytes are kept, and "
+              "counted by 'slipway doctor --deep'",
+              {{"catalog", catalog_file.string()}});
   TRY(sync_directory(path));
   return directory;
 }
@@ -50,17 +85,19 @@ Result<DirectoryLock> DirectoryLock::take(const std::filesystem::path& directory
                 fmt::format("{} is in use by process {}: for commands on a running server use --server URL",
                             directory.string(), holder.empty() ? "?" : holder));
   }
-  // Only for the message above; the lock itself ends with the process, however that ends.
+  // Only for the message above, so a full disk need not keep us from serving; the lock itself ends with the process,
+  // however that ends.
   const auto pid = std::to_string(::getpid());
-  if (::ftruncate(file.get(), 0) < 0) return fail_errno(errno, "writing the lock");
-  TRY(write_all(file.get(), as_bytes(pid), 0));
+  if (::ftruncate(file.get(), 0) == 0) static_cast<void>(write_all(file.get(), as_bytes(pid), 0));
   return DirectoryLock(std::move(file));
 }
 
 Result<> DataDirectory::announce(const std::vector<std::string>& urls) {
-  TRY(write_file_atomically(m_path / "server.json", Json{{"pid", ::getpid()}, {"listen", urls}}.dump() + "\n"));
-  m_announced = true;
-  return {};
+  const auto file = m_path / "server.json";
+  auto written = write_file_atomically(file, Json{{"pid", ::getpid()}, {"listen", urls}}.dump() + "\n");
+  m_announced = written.has_value();
+  if (!written) ::unlink(file.c_str());  // one that a killed server left would lead astray
+  return written;
 }
 
 }  // namespace slipway::cli

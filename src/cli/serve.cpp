@@ -144,7 +144,9 @@ Result<> serve(const Config& config) {
   auto& catalog = directory->catalog();
   auto& store = directory->store();
   catalog.set_read_only(config.read_only);
-  TRY_ASSIGN(const auto access, open_access(config, anonymous, catalog, clock));
+  const auto opened = open_access(config, anonymous, catalog, clock);
+  if (!opened) return std::unexpected(opened.error().during(directory->path().string()));
+  const auto& access = *opened;
 
   oci::Registry registry(catalog, store, directory->store_id(), *access, registry_options(config));
   admin::Instance instance{.catalog = catalog,
@@ -164,7 +166,11 @@ Result<> serve(const Config& config) {
   TRY_ASSIGN(auto options, server_options(config, listen));
   options.on_listening = [&](const std::vector<std::string>& urls) { instance.urls = urls; };
   TRY_ASSIGN(const auto server, http::Server::start(std::move(options), std::ref(router), metrics));
-  TRY(directory->announce(server->urls()));
+  if (auto announced = directory->announce(server->urls()); !announced) {
+    // A full disk is no reason not to serve what is there; only commands do not find us by themselves then.
+    if (announced.error().failure != Failure::no_space) return announced;
+    log::warn("commands on this machine need --server to find this one", {{"error", announced.error().message}});
+  }
   for (const auto& url : server->urls())
     log::info(
         "serving",

@@ -6,7 +6,8 @@
 
 namespace slipway::http {
 
-/// Asks for all of it at once, then waits for the first parts; a failing disk is found again, and told, by whoever ships.
+/// Asks for all of it at once, then waits for the first parts; a failing disk is found again, and told, by whoever
+/// ships.
 static void bring_into_memory(const FileSlice& slice, std::uint64_t waited_for) {
   constexpr std::uint64_t step = 64U << 10;
   const int file = slice.file->get();

@@ -129,7 +129,8 @@ private:
     m_intake.reset();
   }
 
-  /// Keeps what came. Where that fails, a session that was never saved has no use for its file.
+  /// Keeps what came. Where that surely fails, a session that was never saved has no use for its file; where the
+  /// catalog's disk fails, the row may turn out to be there after a crash, and must have its bytes then.
   Result<> save() {
     auto saved = m_upload;
     const auto kept = [&]() -> Result<> {
@@ -139,7 +140,7 @@ private:
     }();
     if (kept)
       m_upload = std::move(saved);
-    else if (m_upload.token.empty())
+    else if (m_upload.token.empty() && kept.error().failure != Failure::io)
       static_cast<void>(m_intake->abandon());
     return kept;
   }

@@ -18,7 +18,9 @@ Result<> copy_sqlite(const std::filesystem::path& from, const std::filesystem::p
 
 Result<> settle_sqlite(const std::filesystem::path& file) {
   TRY_ASSIGN(const auto connection, SqliteConnection::open(file.string(), SqliteConnection::Mode::read_write));
-  return connection->script("PRAGMA journal_mode=DELETE;");
+  TRY(connection->script("PRAGMA journal_mode=DELETE;"));
+  connection->keep_log(false);
+  return {};
 }
 
 Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::filesystem::path& file, bool read_only) {
@@ -26,7 +28,12 @@ Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::filesyst
   database->m_read_only = read_only;
   const auto mode = read_only ? SqliteConnection::Mode::read_only : SqliteConnection::Mode::read_write;
   TRY_ASSIGN(database->m_writer, SqliteConnection::open(file.string(), mode));
-  if (!read_only) TRY(database->m_writer->script("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"));
+  if (!read_only) {
+    constexpr auto* prepare = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; COMMIT;";
+    if (auto ready = database->m_writer->script(prepare); !ready)
+      return std::unexpected(ready.error().during(file.string()));
+    database->m_writer->keep_log(false);  // it could write
+  }
   auto& self = *database;
   database->m_thread = std::thread([&self] { self.run_writer(); });
   return database;

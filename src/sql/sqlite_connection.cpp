@@ -3,6 +3,7 @@
 #include <array>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <system_error>
 
 namespace slipway::sql {
 namespace {
@@ -66,13 +67,18 @@ Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::stri
   const int code = sqlite3_open_v2(path.c_str(), &db, flags, nullptr);
   std::unique_ptr<SqliteConnection> connection(new SqliteConnection(db));
   if (code != SQLITE_OK) return std::unexpected(connection->error(code, "opening " + path));
+  connection->keep_log(true);
   sqlite3_extended_result_codes(db, 1);
   sqlite3_busy_timeout(db, 5000);
   // KiB. Readers are many, and the system has the file in memory anyhow.
   const auto* settings = mode == Mode::read_write ? "PRAGMA foreign_keys=ON; PRAGMA cache_size=-8192;"
                                                   : "PRAGMA foreign_keys=ON; PRAGMA cache_size=-1536;";
-  if (auto ready = connection->script(settings); !ready)
-    return std::unexpected(ready.error().during(path));
+  if (auto ready = connection->script(settings); !ready) return std::unexpected(ready.error().during(path));
+  // Where the file cannot be opened for writing, SQLite opens it for reading and says nothing: every write from then on
+  // would be refused, long after the cause is gone.
+  if (mode == Mode::read_write && sqlite3_db_readonly(db, "main") == 1)
+    return fail(Failure::read_only, path + ": it can be read but not written: it or its file system is read-only, or "
+                                           "its disk fails");
   return connection;
 }
 
@@ -82,7 +88,12 @@ SqliteConnection::~SqliteConnection() {
 }
 
 Error SqliteConnection::error(int code, std::string_view step) const {
-  return {failure_of(code), fmt::format("{}: {}", step, m_db ? sqlite3_errmsg(m_db) : sqlite3_errstr(code))};
+  auto message = fmt::format("{}: {}", step, m_db ? sqlite3_errmsg(m_db) : sqlite3_errstr(code));
+  const int primary = code & 0xff;
+  // Only these two set it.
+  const int cause = m_db && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN) ? sqlite3_system_errno(m_db) : 0;
+  if (cause != 0) message += " (" + std::generic_category().message(cause) + ")";
+  return {failure_of(code), std::move(message)};
 }
 
 Result<> SqliteConnection::script(const char* text) {
@@ -98,6 +109,11 @@ Result<> SqliteConnection::copy_from(SqliteConnection& source) {
   const int code = sqlite3_backup_finish(copy);
   if (code != SQLITE_OK) return std::unexpected(error(code, "copying"));
   return {};
+}
+
+void SqliteConnection::keep_log(bool keep) {
+  int value = keep ? 1 : 0;
+  sqlite3_file_control(m_db, "main", SQLITE_FCNTL_PERSIST_WAL, &value);
 }
 
 bool SqliteConnection::in_transaction() const { return sqlite3_get_autocommit(m_db) == 0; }

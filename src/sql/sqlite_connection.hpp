@@ -19,7 +19,7 @@ class SqliteConnection final : public Session {
 public:
   enum class Mode { read_write, read_only };
 
-  /// Failure::io or corrupt, naming the file.
+  /// Failure::io or corrupt, naming the file; read_only where it should be written and cannot.
   static Result<std::unique_ptr<SqliteConnection>> open(const std::string& path, Mode mode);
   ~SqliteConnection() override;
 
@@ -31,6 +31,10 @@ public:
   Result<> script(const char* text) override;
   /// Becomes what `source` is at one moment.
   Result<> copy_from(SqliteConnection& source);
+  /// Whether the log outlives the last connection; true to begin with. A connection that cannot work with the log must
+  /// not clean it up either: where files fail while it is opened, SQLite 3.40 has been seen to remove it with
+  /// everything that was committed to it.
+  void keep_log(bool keep);
   /// False after SQLite undid the transaction by itself (disk full, I/O error).
   bool in_transaction() const;
 

@@ -51,6 +51,17 @@ TEST_P(CatalogItself, NeverGivesALocationIdTwice) {
   EXPECT_FALSE(seen.contains(0));
 }
 
+TEST_P(CatalogItself, PassesOverLocationIdsThatTheStoreHas) {
+  EXPECT_EQ(m_catalog->skip_locations(blob::LocationId{0}), false);
+  const auto first = number_of(m_catalog->next_location().value());
+  EXPECT_EQ(m_catalog->skip_locations(blob::LocationId{first}), false) << "it will not be given out again anyway";
+  EXPECT_EQ(m_catalog->skip_locations(blob::LocationId{70'000}), true);
+  EXPECT_GT(number_of(m_catalog->next_location().value()), 70'000U);
+  reopen();
+  EXPECT_EQ(m_catalog->skip_locations(blob::LocationId{70'000}), false);
+  EXPECT_GT(number_of(m_catalog->next_location().value()), 70'000U);
+}
+
 TEST_P(CatalogItself, NeverGivesALocationIdTwiceToSeveralThreads) {
   std::array<std::vector<std::uint64_t>, 4> taken;
   std::vector<std::thread> threads;

@@ -9,8 +9,9 @@
 //
 // Calls that change files in ways this does not understand end the process: a hole here would be a proof of nothing.
 
+#include "file_calls.hpp"
+
 #include <cerrno>
-#include <cstdarg>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -58,24 +59,9 @@ public:
   bool is_on() const { return m_out >= 0; }
   std::unique_lock<std::mutex> lock() { return std::unique_lock(m_mutex); }
 
-  /// The path below the recorded folder, or nothing: "catalog.sqlite", "." for the folder itself.
+  /// The path below the recorded folder, or nothing.
   bool find(int folder, const char* path, std::string& out) const {
-    std::string full = path;
-    if (!full.starts_with('/')) full = place_of(folder) + "/" + full;
-    while (full.ends_with('/')) full.pop_back();
-    if (full != m_below && !full.starts_with(m_below + "/")) return false;
-    out = full == m_below ? "." : full.substr(m_below.size() + 1);
-    return true;
-  }
-
-  /// Where a descriptor's file lies.
-  static std::string place_of(int fd) {
-    char link[64];
-    char place[4096];
-    if (fd == AT_FDCWD) return ::getcwd(place, sizeof place) != nullptr ? place : "";
-    std::snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    const auto size = ::syscall(SYS_readlink, link, place, sizeof place);
-    return size > 0 ? std::string(place, static_cast<std::size_t>(size)) : std::string();
+    return file_calls::find_below(m_below, folder, path, out);
   }
 
   /// The number of a recorded file, or 0.
@@ -227,7 +213,7 @@ int flush_recorded(long call, int fd) {
                                      if (const auto file = recorder.file(fd))
                                        recorder.write_down(Kind::flush, file, 0, {});
                                      else if (::fstat(fd, &status) == 0 && S_ISDIR(status.st_mode) &&
-                                              recorder.find(AT_FDCWD, Recorder::place_of(fd).c_str(), name))
+                                              recorder.find(AT_FDCWD, file_calls::place_of(fd).c_str(), name))
                                        recorder.write_down(Kind::flush_folder, 0, 0, name);
                                    }));
 }
@@ -255,15 +241,6 @@ void refuse(int fd, const char* call) {
 }  // namespace
 
 extern "C" {
-
-#define MODE_ARGUMENT(flags)                                                                                           \
-  mode_t mode = 0;                                                                                                     \
-  if (((flags) & (O_CREAT | O_TMPFILE)) != 0) {                                                                        \
-    va_list list;                                                                                                      \
-    va_start(list, flags);                                                                                             \
-    mode = va_arg(list, mode_t);                                                                                       \
-    va_end(list);                                                                                                      \
-  }
 
 int open(const char* path, int flags, ...) {
   MODE_ARGUMENT(flags)
@@ -350,7 +327,7 @@ ssize_t splice(int in, off_t* from, int out, off_t* to, std::size_t size, unsign
 // write.
 void* mmap(void* at, std::size_t size, int protection, int flags, int fd, off_t from) noexcept {
   if (fd >= 0 && (flags & MAP_SHARED) != 0 && (protection & PROT_WRITE) != 0 &&
-      !Recorder::place_of(fd).ends_with("-shm"))
+      !file_calls::place_of(fd).ends_with("-shm"))
     refuse(fd, "writing through mmap is not understood");
   return reinterpret_cast<void*>(::syscall(SYS_mmap, at, size, protection, flags, fd, from));
 }

@@ -80,7 +80,7 @@ class Client(threading.Thread):
         return self.ask("POST", f"/v2/{self.repository}/blobs/uploads/", changes, status=202)
 
     def open_session(self):
-        data = self.content(self.random.choice((3000, 50_000)))
+        data = self.content(self.random.choice((3000, 50_000, 120_000)))
         path = self.begin({})["Location"]
         self.history.contents[path] = data
         self.ask("PATCH", path, {("session", path): 1000}, data[:1000], [("Content-Range", "0-999")], status=202)

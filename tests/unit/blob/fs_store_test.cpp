@@ -55,6 +55,30 @@ TEST_F(FsStoreTest, RefusesADirectoryOfSomebodyElse) {
   EXPECT_EQ(files(), std::set<std::string>{"precious.txt"});
 }
 
+TEST_F(FsStoreTest, IsMadeWhereTheFirstStartDiedOverItsIdentity) {
+  m_directory.write("store/store.id.new", "0123");
+  EXPECT_EQ(open()->identity()->size(), 32U);
+  EXPECT_EQ(files(), std::set<std::string>{"store.id"});
+}
+
+TEST_F(FsStoreTest, KnowsTheHighestIdThatHasAFile) {
+  const auto store = open();
+  EXPECT_EQ(store->highest(), LocationId{0});
+  for (const auto id : {1U, 0x1fffU, 0x5002U}) {
+    const auto upload = store->begin(LocationId{id}, false).value();
+    ASSERT_TRUE(upload->finish());
+  }
+  EXPECT_EQ(store->highest(), LocationId{0x5002});
+  ASSERT_TRUE(store->remove({LocationId{0x5002}, LocationKind::raw, "raw/5/0000000000005002", {}}));
+  EXPECT_EQ(store->highest(), LocationId{0x1fff}) << "its folder is empty now";
+  for (const auto* foreign : {"raw/fff/note", "raw/fff/0000000000000007", "raw/FFFF/x", "uploads/ffffffffffffffff"})
+    m_directory.write(std::string("store/") + foreign, "not ours");
+  EXPECT_EQ(store->highest(), LocationId{0x1fff});
+  const auto upload = store->begin(LocationId{0x9000}, true).value();
+  ASSERT_TRUE(upload->suspend());
+  EXPECT_EQ(store->highest(), LocationId{0x9000});
+}
+
 TEST_F(FsStoreTest, OpensAnExistingOneWithoutMakingAnything) {
   EXPECT_FALSE(FsStore::open_existing(m_root));
   EXPECT_FALSE(fs::exists(m_root));

@@ -1,0 +1,137 @@
+"""A small disk that becomes full under clients: they are told, reads go on, and with room everything works again."""
+
+import os
+import unittest
+
+import small_disk
+from crash_check import deletions_waiting
+from disk_clients import DiskClient
+from fault_world import DoorServer, Ended, new_folder
+from slipway_server import ServerTest, eventually
+
+CONFIG = '[log]\nlevel = "info"\nrequests = false\n'
+MEBIBYTES = 48
+CLIENTS = 4
+
+
+class FullDiskTest(ServerTest):
+    def setUp(self):
+        self.place = new_folder("slipway-full-disk-")
+        self.addCleanup(os.rmdir, self.place)
+        self.addCleanup(lambda: [path.unlink() for path in self.place.iterdir() if path.name != "data"])
+        try:
+            self.disk = small_disk.SmallDisk(self.place / "data", MEBIBYTES)
+        except small_disk.Absent as absent:
+            (self.place / "data").rmdir()
+            if os.environ.get("CI") == "true":
+                self.fail(f"CI has to fill a disk: {absent}")
+            self.skipTest(str(absent))
+        self.addCleanup((self.place / "data").rmdir)
+        self.addCleanup(self.disk.close)
+        if self.disk.kind != "ext4":
+            print(f"there are no loop devices here: this is a {self.disk.kind}")
+        self.ballast = self.disk.place / "ballast"
+        self.ballast.write_bytes(bytes(24 << 20))
+        self.server = DoorServer(self.place, CONFIG)
+        self.addCleanup(lambda: self.server.process and self.server.kill())
+
+    def clients(self, seed, first=0):
+        return [DiskClient(self.server, first + number, seed) for number in range(CLIENTS)]
+
+    def work(self, clients, until=None):
+        for client in clients:
+            client.start()
+        if until:
+            until()
+        for client in clients:
+            client.join(120)
+            self.assertFalse(client.is_alive(), "a client still waits for an answer")
+            if client.problem:
+                raise client.problem
+
+    def check(self, clients):
+        for client in clients:
+            client.check()
+
+    def doctor(self):
+        report = self.server.slipway("doctor", "--deep", "--json")
+        self.assertEqual(report.returncode, 0, report.stdout + report.stderr)
+
+    def test_until_it_is_full_and_after(self):
+        clients = self.clients(1)
+        self.work(clients)
+        self.disk.fill("filler")
+        refused = sum(len(client.refusals) for client in clients)
+        self.assertTrue(self.server.log_lines("no space", "id=", "error="))
+        self.check(clients)
+        for client in clients:
+            client.delete_some()  # or is refused: the catalog's log may have to grow for it
+        deleted = sum(client.deleted for client in clients)
+        # What the catalog's log holds at most, for SQLite moves that into the catalog first.
+        os.truncate(self.ballast, self.ballast.stat().st_size - (6 << 20))
+        for client in clients:
+            client.delete_some()
+            client.delete_some()
+        self.assertGreater(sum(client.deleted for client in clients), 4 * CLIENTS, "some room is enough to delete")
+        self.check(clients)
+
+        (self.disk.place / "filler").unlink()
+        self.ballast.unlink()
+        for client in clients:
+            client.push_refused()
+        self.check(clients)
+        # The janitor works once a minute; a start is one of its moments too.
+        self.server.stop()
+        self.server.start()
+        eventually(lambda: deletions_waiting(self.server) == 0, "the end of the deletion queue")
+        self.check(clients)
+        self.doctor()
+        print(f"{self.disk.kind}: {sum(len(client.holds) for client in clients)} names; {refused} requests refused; "
+              f"{deleted} deletes done while it was full")
+
+    def test_started_while_it_is_full(self):
+        clients = self.clients(2)
+        self.work(clients)
+        for end in self.server.kill, self.server.stop:
+            self.disk.fill("filler")
+            end()
+            self.disk.fill("filler")  # what the end gave free
+            try:
+                self.server.start()
+            except Ended as ended:  # the catalog's index of its log needs some room; it must say so
+                self.assertEqual(ended.status, 1)
+                self.assertRegex(ended.said, r"slipway: \S*catalog.sqlite: .*(No space left on device|is full)")
+                print(f"after {end.__name__}: {ended.said.splitlines()[-1]}")
+                os.truncate(self.ballast, self.ballast.stat().st_size - (256 << 10))
+                self.server.start()
+            self.check(clients)
+            (self.disk.place / "filler").unlink()
+        self.ballast.unlink()
+        for client in clients:
+            client.push_refused()
+        self.check(clients)
+        self.doctor()
+
+    def test_killed_when_it_has_become_full(self):
+        everybody = []
+        for round_number in range(3):
+            clients = self.clients(3, round_number * CLIENTS)
+            everybody += clients
+            self.work(clients, until=lambda: self.kill_when_full(clients, round_number))
+            self.server.start()
+            self.check(everybody)
+        self.ballast.unlink()
+        for client in everybody:
+            client.push_refused()
+        self.check(everybody)
+        self.doctor()
+
+    def kill_when_full(self, clients, more):
+        """After some refusals: more of them, each round."""
+        eventually(lambda: sum(len(client.refusals) for client in clients) > 3 * more
+                   or not any(client.is_alive() for client in clients), "a full disk")
+        self.server.kill()
+
+
+if __name__ == "__main__":
+    unittest.main()
