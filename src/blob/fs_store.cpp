@@ -45,6 +45,7 @@ public:
   Result<> write(ByteView bytes) override {
     TRY(write_all(m_file.get(), bytes, m_position));
     m_position += bytes.size();
+    if (m_position - m_written_back >= writeback_bytes) write_back();
     return {};
   }
 
@@ -87,11 +88,22 @@ public:
   }
 
 private:
+  /// Has the disk begin with what came, so that the flush at the end waits for little. A hint: it makes nothing
+  /// durable.
+  void write_back() {
+    ::sync_file_range(m_file.get(), static_cast<off_t>(m_written_back), static_cast<off_t>(m_position - m_written_back),
+                      SYNC_FILE_RANGE_WRITE);
+    m_written_back = m_position;
+  }
+
+  static constexpr std::uint64_t writeback_bytes = 4U << 20;
+
   FsStore& m_store;
   const LocationId m_id;
   Fd m_file;
   const fs::path m_aside;  // empty for an unnamed file
   std::uint64_t m_position;
+  std::uint64_t m_written_back = m_position;
   bool m_suspended;  // a token exists: the file must outlive this object
 };
 

@@ -48,6 +48,6 @@ private:
 /// How much of a file is checked for being in memory, and waited for, at a time.
 inline constexpr std::size_t read_ahead_window = 1U << 20;
 /// How much is asked for when the disk has to be waited for, so that the next windows come while this one is sent.
-inline constexpr std::size_t read_ahead_bytes = 8U << 20;
+inline constexpr std::size_t read_ahead_bytes = 32U << 20;
 
 }  // namespace slipway::http

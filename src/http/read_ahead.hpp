@@ -20,7 +20,8 @@ public:
   /// Waits for reads under way; what is queued is dropped without a call.
   ~ReadAhead();
 
-  /// Asks the disk for the slice, and calls `ready` on one of its threads once the first `waited_for` bytes are there.
+  /// Reads the slice, and calls `ready` on one of its threads once the first `waited_for` bytes are there; the rest is
+  /// read while nobody else waits.
   /// Queues without bound: what bounds it is that each answer has at most one read waiting, and that an answer begins
   /// only while is_full() is false.
   void read(FileSlice slice, std::uint64_t waited_for, std::function<void()> ready);
@@ -32,7 +33,7 @@ public:
 private:
   struct Job {
     FileSlice slice;
-    std::uint64_t waited_for;
+    std::uint64_t waited_for = 0;
     std::function<void()> ready;
   };
   void run();
