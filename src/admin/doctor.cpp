@@ -2,6 +2,7 @@
 
 #include "base/random.hpp"
 #include "blob/intake.hpp"
+#include "catalog/keep.hpp"
 
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -107,8 +108,16 @@ Result<std::string> round_trip(Instance& instance) {
   return fmt::format("wrote, read and removed {} bytes", text.size());
 }
 
-/// Every location has its bytes, as many as it should; every object of the store is known.
-Result<std::string> compare_store(Instance& instance) {
+/// A blob that moved, or went, since its row was read is not lost.
+bool is_lost(Instance& instance, const catalog::StoredBlob& blob, const Digest& digest) {
+  if (catalog::is_whole(instance.store, blob)) return false;
+  const auto now = instance.catalog.find_blob_anywhere(digest);
+  return now ? !catalog::is_whole(instance.store, *now) : now.error().failure != Failure::not_found;
+}
+
+/// Every location has its bytes, as many as it should; every object of the store is known, or removed with
+/// `remove_unknown`.
+Result<std::string> compare_store(Instance& instance, bool remove_unknown) {
   constexpr std::size_t page = 1000;
   std::uint64_t unknown = 0;
   std::uint64_t unknown_bytes = 0;
@@ -118,8 +127,11 @@ Result<std::string> compare_store(Instance& instance) {
   const auto look_up = [&] {
     const auto found = instance.catalog.unknown(objects);
     if (!found) problem = std::unexpected(found.error());
-    unknown += found ? found->size() : 0;
-    for (const auto& object : found.value_or(std::vector<blob::Location>())) unknown_bytes += object.range.length;
+    for (const auto& object : found.value_or(std::vector<blob::Location>())) {
+      ++unknown;
+      unknown_bytes += object.range.length;
+      if (auto removed = remove_unknown ? instance.store.remove(object) : Result<>(); !removed) problem = removed;
+    }
     objects.clear();
   };
   TRY(instance.store.list([&](const blob::Location& object) {
@@ -129,18 +141,24 @@ Result<std::string> compare_store(Instance& instance) {
   look_up();
   TRY(problem);
   std::uint64_t lost = 0;
-  TRY(instance.catalog.for_each_location([&](const catalog::StoredBlob& blob, const Digest&) -> Result<> {
-    if (!instance.store.open(blob.location, {0, blob.size})) ++lost;
+  TRY(instance.catalog.for_each_location([&](const catalog::StoredBlob& blob, const Digest& digest) -> Result<> {
+    if (is_lost(instance, blob, digest)) ++lost;
     return {};
   }));
   if (lost > 0)
     return fail(Failure::corrupt, fmt::format("{} blobs have lost their bytes; pushing them again heals them", lost));
-  return fmt::format("every blob has its bytes; {} files ({}) are known to no row", unknown, human_size(unknown_bytes));
+  return fmt::format("every blob has its bytes; {} files ({}) are known to no row{}", unknown,
+                     human_size(unknown_bytes), remove_unknown ? " and were removed" : "");
 }
 
 }  // namespace
 
 Result<Json> run_doctor(Instance& instance, const Parameters& parameters, const std::string&) {
+  const bool remove_unknown = parameters.contains("remove_unknown");
+  if (remove_unknown && !parameters.contains("deep"))
+    return fail(Failure::invalid, "--remove-unknown goes with --deep, which finds what is unknown");
+  if (remove_unknown && !instance.urls.empty())
+    return fail(Failure::invalid, "stop the server first, and give --data: what is being pushed is unknown as well");
   Report report;
   check_directory(instance, report);
   check_space(instance, report);
@@ -152,7 +170,7 @@ Result<Json> run_doctor(Instance& instance, const Parameters& parameters, const 
     report.warn("round trip", "skipped: read-only mode");
   else
     report.from("round trip", round_trip(instance));
-  if (parameters.contains("deep")) report.from("store contents", compare_store(instance));
+  if (parameters.contains("deep")) report.from("store contents", compare_store(instance, remove_unknown));
   const auto unreachable = instance.catalog.unreachable();
   if (!unreachable) return std::unexpected(unreachable.error());
   auto out = report.json();

@@ -191,6 +191,9 @@ private:
         admin_command(&m_app, "doctor", "Check data directory, catalog, store, clock and limits", "doctor", {});
     doctor->add_flag_callback(
         "--deep", [this] { m_parameters["deep"] = "true"; }, "Compare every file of the store with the catalog");
+    doctor->add_flag_callback(
+        "--remove-unknown", [this] { m_parameters["remove_unknown"] = "true"; },
+        "With --deep, on a stopped server's --data: remove files that the catalog does not know, as crashes leave");
 
     auto* server = group("server", "A running server");
     admin_command(server, "status", "Version, settings and totals", "server/status", {});

@@ -164,6 +164,17 @@ class DoctorTest(AdminCase):
             stray.write_bytes(b"x" * 1000)
             self.assertIn(f"; {number + 1} files (", self.ok(self.server.slipway("doctor", "--deep")))
         self.assertTrue(all(stray.exists() for stray in strays))
+        done = self.server.slipway("doctor", "--deep", "--remove-unknown")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("stop the server first", done.stderr)
+        self.server.stop()
+        self.assertEqual(run_slipway("doctor", "--remove-unknown", "--data", "data", folder=self.server.folder).returncode, 1)
+        done = run_slipway("doctor", "--deep", "--remove-unknown", "--data", "data", folder=self.server.folder)
+        self.assertIn("; 2 files (2.0 KiB) are known to no row and were removed", self.ok(done))
+        self.assertFalse(any(stray.exists() for stray in strays))
+        self.server.start()
+        self.assertIn("; 0 files", self.ok(self.server.slipway("doctor", "--deep")))
+        self.assertEqual(self.server.request("GET", "/v2/team/app/manifests/v1").body, self.new)
 
 
 class ServerSettingsTest(AdminCase):
