@@ -14,6 +14,7 @@ the servers share the first one, and the load generator has another to itself.
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -136,6 +137,7 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else the servers would outlive us
     try:
         main()
     except (load.LoadError, peers.PeerError) as error:
