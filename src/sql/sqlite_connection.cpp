@@ -105,9 +105,11 @@ Result<> SqliteConnection::script(const char* text) {
 Result<> SqliteConnection::copy_from(SqliteConnection& source) {
   auto* copy = sqlite3_backup_init(m_db, "main", source.m_db, "main");
   if (!copy) return std::unexpected(error(sqlite3_errcode(m_db), "beginning a copy"));
-  sqlite3_backup_step(copy, -1);  // all in one go: one state, however long it takes
+  const int copied = sqlite3_backup_step(copy, -1);  // all in one go: one state, however long it takes
   const int code = sqlite3_backup_finish(copy);
   if (code != SQLITE_OK) return std::unexpected(error(code, "copying"));
+  // A lock that lasted is no error to the former, and nothing was copied then.
+  if (copied != SQLITE_DONE) return std::unexpected(error(copied, "copying"));
   return {};
 }
 
