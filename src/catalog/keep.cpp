@@ -2,6 +2,8 @@
 
 #include "base/log.hpp"
 
+#include <algorithm>
+
 namespace slipway::catalog {
 
 /// The commit surely did not happen, so no row will ever know the bytes. After others it may have.
@@ -11,6 +13,22 @@ static bool is_final(Failure failure) {
 
 bool is_whole(blob::BlobStore& store, const StoredBlob& blob) {
   return store.open(blob.location, {0, blob.size}).has_value();
+}
+
+Result<> check_bytes(const FileSlice& bytes, const Digest& digest, const std::function<Result<>(ByteView)>& each) {
+  Hasher hasher(digest.algorithm());
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(1U << 20, bytes.range.length));
+  for (std::uint64_t at = 0; at < bytes.range.length;) {
+    const auto wanted = std::min<std::uint64_t>(buffer.size(), bytes.range.length - at);
+    TRY_ASSIGN(const auto n, read_some(bytes.file->get(), std::span(buffer).first(wanted), bytes.range.offset + at));
+    if (n == 0) return fail(Failure::corrupt, digest.text() + " became shorter");
+    const auto piece = ByteView(buffer).first(n);
+    hasher.update(piece);
+    if (each) TRY(each(piece));
+    at += n;
+  }
+  if (hasher.digest() != digest) return fail(Failure::corrupt, digest.text() + " has other bytes");
+  return {};
 }
 
 Result<FileSlice> open_blob(blob::BlobStore& store, const StoredBlob& blob, ByteRange range,

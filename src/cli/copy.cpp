@@ -2,7 +2,7 @@
 
 #include "base/json.hpp"
 #include "blob/fs_store.hpp"
-#include "catalog/catalog.hpp"
+#include "catalog/keep.hpp"
 #include "cli/data_directory.hpp"
 #include "cli/progress.hpp"
 
@@ -25,7 +25,8 @@ struct OpenCatalog {
 
 Result<OpenCatalog> open_catalog(const fs::path& file, const Clock& clock, bool read_only) {
   OpenCatalog out;
-  TRY_ASSIGN(out.database, sql::SqliteDatabase::open(file, read_only));
+  TRY_ASSIGN(out.database,
+             sql::SqliteDatabase::open(file, read_only ? sql::SqliteMode::read_only : sql::SqliteMode::read_write));
   TRY_ASSIGN(out.catalog, catalog::Catalog::open(*out.database, clock, read_only));
   return out;
 }
@@ -61,7 +62,7 @@ private:
     if (m_to.open(blob.location, {0, blob.size})) return {};
     TRY_ASSIGN(const auto slice, m_from.open(blob.location, {0, blob.size}));
     TRY_ASSIGN(const auto upload, m_to.begin(blob.location.id, false));
-    TRY(check(slice, digest, upload.get()));
+    TRY(catalog::check_bytes(slice, digest, [&](ByteView piece) { return upload->write(piece); }));
     TRY_ASSIGN(const auto location, upload->finish());
     SLIPWAY_INVARIANT(location.key == blob.location.key);
     ++m_report.copied_files;
@@ -80,24 +81,7 @@ private:
       m_report.copied_bytes += *size;
     }
     TRY_ASSIGN(const auto slice, m_to.open(blob.location, {0, blob.size}));
-    return check(slice, digest, nullptr);
-  }
-
-  /// Reads a blob and compares its digest; writes it on where there is an upload.
-  Result<> check(const FileSlice& slice, const Digest& digest, blob::Upload* upload) {
-    Hasher hasher(digest.algorithm());
-    for (std::uint64_t at = 0; at < slice.range.length;) {
-      const auto wanted = std::min<std::uint64_t>(m_buffer.size(), slice.range.length - at);
-      TRY_ASSIGN(const auto n,
-                 read_some(slice.file->get(), std::span(m_buffer).first(wanted), slice.range.offset + at));
-      if (n == 0) return fail(Failure::corrupt, digest.text() + " became shorter");
-      const auto piece = ByteView(m_buffer).first(n);
-      hasher.update(piece);
-      if (upload) TRY(upload->write(piece));
-      at += n;
-    }
-    if (hasher.digest() != digest) return fail(Failure::corrupt, digest.text() + " has other bytes");
-    return {};
+    return catalog::check_bytes(slice, digest);
   }
 
   blob::FsStore& m_from;
@@ -105,7 +89,6 @@ private:
   CopyReport& m_report;
   Progress m_progress;
   std::unordered_set<std::string> m_copied_packs, m_kept_packs;
-  std::vector<std::byte> m_buffer = std::vector<std::byte>(1U << 20);
 };
 
 /// Takes from a store what its catalog does not speak of.

@@ -8,6 +8,7 @@
 #include <exception>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <variant>
 
@@ -45,8 +46,12 @@ public:
 
   /// Runs one statement, calling `each` for every row; returns how many rows it changed. Throws StatementFailed.
   /// `text` must be a literal or live as long as the database: prepared statements are kept by it.
-  virtual std::int64_t run(std::string_view text, std::initializer_list<Parameter> parameters,
+  virtual std::int64_t run(std::string_view text, std::span<const Parameter> parameters,
                            const std::function<void(const Row&)>& each) = 0;
+  std::int64_t run(std::string_view text, std::initializer_list<Parameter> parameters,
+                   const std::function<void(const Row&)>& each) {
+    return run(text, std::span(parameters.begin(), parameters.size()), each);
+  }
   std::int64_t run(std::string_view text, std::initializer_list<Parameter> parameters = {}) {
     return run(text, parameters, [](const Row&) {});
   }

@@ -11,22 +11,35 @@ constexpr std::size_t batch_max = 128;
 }  // namespace
 
 Result<> copy_sqlite(const std::filesystem::path& from, const std::filesystem::path& to) {
-  TRY_ASSIGN(const auto source, SqliteConnection::open(from.string(), SqliteConnection::Mode::read_only));
-  TRY_ASSIGN(const auto target, SqliteConnection::open(to.string(), SqliteConnection::Mode::read_write));
+  TRY_ASSIGN(const auto source, SqliteConnection::open(from.string(), SqliteMode::read_only));
+  TRY_ASSIGN(const auto target, SqliteConnection::open(to.string(), SqliteMode::read_write));
   return target->copy_from(*source);
 }
 
 Result<> settle_sqlite(const std::filesystem::path& file) {
-  TRY_ASSIGN(const auto connection, SqliteConnection::open(file.string(), SqliteConnection::Mode::read_write));
+  TRY_ASSIGN(const auto connection, SqliteConnection::open(file.string(), SqliteMode::read_write));
   TRY(connection->script("PRAGMA journal_mode=DELETE;"));
   connection->keep_log(false);
   return {};
 }
 
-Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::filesystem::path& file, bool read_only) {
+Result<> check_sqlite(const std::filesystem::path& file) {
+  TRY_ASSIGN(const auto connection, SqliteConnection::open(file.string(), SqliteMode::read_only));
+  std::string broken;
+  try {
+    connection->run("SELECT \"table\", parent FROM pragma_foreign_key_check LIMIT 1", {}, [&](const Row& row) {
+      broken = std::string(row.text(0)) + " refers to no " + std::string(row.text(1));
+    });
+  } catch (const StatementFailed& failed) {
+    return std::unexpected(failed.error());
+  }
+  return broken.empty() ? Result<>() : fail(Failure::corrupt, file.string() + ": a row of " + broken);
+}
+
+Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::filesystem::path& file, SqliteMode mode) {
   std::unique_ptr<SqliteDatabase> database(new SqliteDatabase(file));
+  const bool read_only = mode == SqliteMode::read_only;
   database->m_read_only = read_only;
-  const auto mode = read_only ? SqliteConnection::Mode::read_only : SqliteConnection::Mode::read_write;
   TRY_ASSIGN(database->m_writer, SqliteConnection::open(file.string(), mode));
   if (!read_only) {
     constexpr auto* prepare = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; COMMIT;";
@@ -62,7 +75,7 @@ std::unique_ptr<SqliteConnection> SqliteDatabase::borrow(Result<>& problem) {
   }
   ++m_readers;
   lock.unlock();
-  auto connection = SqliteConnection::open(m_file.string(), SqliteConnection::Mode::read_only);
+  auto connection = SqliteConnection::open(m_file.string(), SqliteMode::read_only);
   if (connection) return std::move(*connection);
   problem = std::unexpected(std::move(connection).error());
   lock.lock();

@@ -24,10 +24,14 @@ Result<> copy_sqlite(const std::filesystem::path& from, const std::filesystem::p
 /// written.
 Result<> settle_sqlite(const std::filesystem::path& file);
 
+/// Failure::corrupt where a row of a database that nobody uses refers to one that is not there.
+Result<> check_sqlite(const std::filesystem::path& file);
+
 class SqliteDatabase final : public Database {
 public:
-  /// Creates the file if it is missing; `read_only` opens an existing one and refuses every write.
-  static Result<std::unique_ptr<SqliteDatabase>> open(const std::filesystem::path& file, bool read_only = false);
+  /// Creates the file if it is missing; a read-only mode opens an existing one and refuses every write.
+  static Result<std::unique_ptr<SqliteDatabase>> open(const std::filesystem::path& file,
+                                                      SqliteMode mode = SqliteMode::read_write);
   /// Waiting writes are finished first.
   ~SqliteDatabase() override;
 

@@ -60,10 +60,10 @@ constexpr std::array parameter_names = {"$1", "$2", "$3", "$4", "$5", "$6", "$7"
 
 }  // namespace
 
-Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::string& path, Mode mode) {
+Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::string& path, SqliteMode mode) {
   sqlite3* db = nullptr;
-  const int flags = (mode == Mode::read_write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY) |
-                    SQLITE_OPEN_NOMUTEX;
+  const bool writes = mode != SqliteMode::read_only;
+  const int flags = (writes ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_NOMUTEX;
   const int code = sqlite3_open_v2(path.c_str(), &db, flags, nullptr);
   std::unique_ptr<SqliteConnection> connection(new SqliteConnection(db));
   if (code != SQLITE_OK) return std::unexpected(connection->error(code, "opening " + path));
@@ -71,12 +71,13 @@ Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::stri
   sqlite3_extended_result_codes(db, 1);
   sqlite3_busy_timeout(db, 5000);
   // KiB. Readers are many, and the system has the file in memory anyhow.
-  const auto* settings = mode == Mode::read_write ? "PRAGMA foreign_keys=ON; PRAGMA cache_size=-8192;"
-                                                  : "PRAGMA foreign_keys=ON; PRAGMA cache_size=-1536;";
+  const auto* settings =
+      writes ? "PRAGMA foreign_keys=ON; PRAGMA cache_size=-8192;" : "PRAGMA foreign_keys=ON; PRAGMA cache_size=-1536;";
+  if (mode == SqliteMode::fill) settings = "PRAGMA foreign_keys=OFF; PRAGMA cache_size=-32768;";
   if (auto ready = connection->script(settings); !ready) return std::unexpected(ready.error().during(path));
   // Where the file cannot be opened for writing, SQLite opens it for reading and says nothing: every write from then on
   // would be refused, long after the cause is gone.
-  if (mode == Mode::read_write && sqlite3_db_readonly(db, "main") == 1)
+  if (writes && sqlite3_db_readonly(db, "main") == 1)
     return fail(Failure::read_only, path + ": it can be read but not written: it or its file system is read-only, or "
                                            "its disk fails");
   return connection;
@@ -133,7 +134,7 @@ sqlite3_stmt* SqliteConnection::prepared(std::string_view text) {
   return slot;
 }
 
-void SqliteConnection::bind(sqlite3_stmt* statement, std::initializer_list<Parameter> parameters) {
+void SqliteConnection::bind(sqlite3_stmt* statement, std::span<const Parameter> parameters) {
   SLIPWAY_INVARIANT(parameters.size() <= parameter_names.size());
   std::size_t i = 0;
   for (const auto& parameter : parameters) {
@@ -145,7 +146,7 @@ void SqliteConnection::bind(sqlite3_stmt* statement, std::initializer_list<Param
   }
 }
 
-std::int64_t SqliteConnection::run(std::string_view text, std::initializer_list<Parameter> parameters,
+std::int64_t SqliteConnection::run(std::string_view text, std::span<const Parameter> parameters,
                                    const std::function<void(const Row&)>& each) {
   auto* statement = prepared(text);
   // Reset on every way out: a statement left open would hold the transaction.

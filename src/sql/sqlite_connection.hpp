@@ -14,16 +14,17 @@ struct sqlite3_stmt;
 
 namespace slipway::sql {
 
+/// `fill`: to write without checking that references hold, which they need not before the last row is there.
+enum class SqliteMode { read_write, read_only, fill };
+
 /// Not safe for concurrent use.
 class SqliteConnection final : public Session {
 public:
-  enum class Mode { read_write, read_only };
-
   /// Failure::io or corrupt, naming the file; read_only where it should be written and cannot.
-  static Result<std::unique_ptr<SqliteConnection>> open(const std::string& path, Mode mode);
+  static Result<std::unique_ptr<SqliteConnection>> open(const std::string& path, SqliteMode mode);
   ~SqliteConnection() override;
 
-  std::int64_t run(std::string_view text, std::initializer_list<Parameter> parameters,
+  std::int64_t run(std::string_view text, std::span<const Parameter> parameters,
                    const std::function<void(const Row&)>& each) override;
   using Session::run;
   void around_commit(std::function<void()> begin, std::function<void()> end) override;
@@ -47,7 +48,7 @@ public:
 private:
   explicit SqliteConnection(sqlite3* db) : m_db(db) {}
   sqlite3_stmt* prepared(std::string_view text);
-  void bind(sqlite3_stmt* statement, std::initializer_list<Parameter> parameters);
+  void bind(sqlite3_stmt* statement, std::span<const Parameter> parameters);
   Error error(int code, std::string_view step) const;
 
   sqlite3* m_db;

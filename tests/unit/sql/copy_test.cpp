@@ -6,7 +6,7 @@
 namespace slipway::sql {
 namespace {
 
-using Mode = SqliteConnection::Mode;
+using Mode = SqliteMode;
 
 TEST(CopySqlite, IsRefusedWhileTheTargetIsLocked) {
   const test::TempDirectory directory;

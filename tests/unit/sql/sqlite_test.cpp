@@ -273,7 +273,7 @@ TEST_F(SqliteTest, RefusesWritesWhileReadOnly) {
 TEST_F(SqliteTest, OpensAnExistingFileForReadingOnly) {
   ASSERT_TRUE(add(1));
   m_database.reset();
-  auto opened = SqliteDatabase::open(m_file, true);
+  auto opened = SqliteDatabase::open(m_file, SqliteMode::read_only);
   ASSERT_TRUE(opened) << opened.error().message;
   m_database = std::move(*opened);
   EXPECT_EQ(count(), 1);
@@ -337,7 +337,7 @@ TEST_F(SqliteTest, FailsCleanOnWhatIsNoDatabase) {
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().failure, Failure::corrupt);
   EXPECT_FALSE(SqliteDatabase::open(m_directory / "absent" / "db"));
-  EXPECT_FALSE(SqliteDatabase::open(m_directory / "missing", true));
+  EXPECT_FALSE(SqliteDatabase::open(m_directory / "missing", SqliteMode::read_only));
 }
 
 TEST_F(SqliteTest, KeepsForeignKeys) {
