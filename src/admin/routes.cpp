@@ -86,7 +86,6 @@ Metrics::Collector publish_gauges(Instance& instance, Metrics& metrics) {
   auto& blob_bytes = metrics.gauge("slipway_blob_bytes", "Their bytes");
   auto& uploads = metrics.gauge("slipway_uploads", "Open upload sessions");
   auto& deletions = metrics.gauge("slipway_deletions", "Locations whose bytes wait to be removed");
-  auto& journal = metrics.gauge("slipway_journal_rows", "Journal lines not yet in a segment");
   auto& free_bytes = metrics.gauge("slipway_store_free_bytes", "Free space of the store");
   auto& hits = metrics.gauge("slipway_name_cache_hits", "Names resolved from memory since the start");
   auto& misses = metrics.gauge("slipway_name_cache_misses", "Names resolved by the database since the start");
@@ -104,7 +103,6 @@ Metrics::Collector publish_gauges(Instance& instance, Metrics& metrics) {
           blob_bytes.set(static_cast<double>(totals->blob_bytes));
           uploads.set(static_cast<double>(totals->uploads));
           deletions.set(static_cast<double>(totals->deletions));
-          journal.set(static_cast<double>(totals->journal));
         }
         if (const auto space = instance.store.space()) free_bytes.set(static_cast<double>(space->free_bytes));
         hits.set(static_cast<double>(instance.catalog.cache_hits()));

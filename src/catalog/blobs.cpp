@@ -1,4 +1,3 @@
-#include "base/json.hpp"
 #include "catalog/steps.hpp"
 
 namespace slipway::catalog {
@@ -48,7 +47,7 @@ Result<StoredBlob> Catalog::adopt_blob(const std::string& repository, const Dige
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
     out = known_blob(session, digest);
     if (!out) return fail(Failure::not_found, "no blob " + digest.text());
-    give(session, repository, digest, out->id);
+    give(session, repository, out->id);
     return end_upload(session, upload, nullptr);
   }));
   return *out;
@@ -63,7 +62,7 @@ Result<StoredBlob> Catalog::mount_blob(const std::string& to, const std::string&
             "SELECT 1 FROM membership m JOIN repository r ON r.id = m.repository WHERE r.name = $1 AND m.blob = $2",
             {from, out->id}))
       return std::unexpected(no_blob(from, digest));
-    give(session, to, digest, out->id);
+    give(session, to, out->id);
     return {};
   }));
   return *out;
@@ -76,7 +75,7 @@ Result<StoredBlob> Catalog::commit_blob(const std::string& repository, const std
   std::optional<StoredBlob> out;
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
     out = enter_blob(session, digests, location, store_id, replace);
-    give(session, repository, digests.front(), out->id);
+    give(session, repository, out->id);
     return end_upload(session, upload, &location);
   }));
   return *out;

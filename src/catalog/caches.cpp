@@ -1,6 +1,5 @@
 // Plain HTTP caches: entries, when they were used, and making room.
 
-#include "base/json.hpp"
 #include "catalog/steps.hpp"
 
 namespace slipway::catalog {
@@ -131,7 +130,7 @@ std::vector<blob::Location> Catalog::put_entry(sql::Session& session, const std:
   session.run("INSERT INTO cache_entry (repository, key, blob, digest, used_at) VALUES ($1, $2, $3, $4, $5)",
               {repository, key, blob.id, ensure_digest(session, digest), now()});
   change_usage(session, repository, 1, static_cast<std::int64_t>(blob.size));
-  give(session, cache, digest, blob.id, "cas");
+  give(session, cache, blob.id, "cas");
   return old ? free_blob(session, *old) : std::vector<blob::Location>();
 }
 
@@ -172,7 +171,6 @@ std::vector<blob::Location> Catalog::free_blob(sql::Session& session, std::int64
   session.run("DELETE FROM digest WHERE blob = $1 AND manifest IS NULL", {blob});  // nothing else names these
   session.run("UPDATE digest SET blob = NULL WHERE blob = $1", {blob});
   session.run("DELETE FROM blob WHERE id = $1", {blob});
-  journal(session, "blob_removed", Json{{"location", locations.empty() ? 0 : number_of(locations.front().id)}}.dump());
   return unwanted;
 }
 

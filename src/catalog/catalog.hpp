@@ -1,7 +1,8 @@
 #pragma once
 // The truth: which repository has what, under which name, and where the bytes lie. All of it by named queries over
-// sql::Database; every write is one transaction that is durable when it returns, and leaves a line in the journal's
-// outbox. Reads of names go through a bounded cache that commits keep right. schema.cpp has the tables.
+// sql::Database; every write is one transaction that is durable when it returns, and leaves the keys of the rows it
+// changed to the journal (journal.hpp). Reads of names go through a bounded cache that commits keep right. schema.cpp
+// has the tables.
 //
 // Reads and writes of one name are linearizable. Safe to call from any thread. Errors: not_found where a name says so,
 // read_only, no_space, busy and io from the database.
@@ -35,7 +36,7 @@ public:
   Result<> forget_unfinished();
   Result<int> schema_version();
   Result<Totals> totals();
-  /// When the journal's newest line was written; 1970 where there is none.
+  /// When the newest blob or manifest came, or a tag moved last; 1970 where nothing ever did.
   Result<Timestamp> latest_change();
   void set_read_only(bool read_only) { m_database.set_read_only(read_only); }
   bool is_read_only() const { return m_database.is_read_only(); }
@@ -167,7 +168,6 @@ private:
   Catalog(sql::Database& database, const Clock& clock)
       : m_database(database), m_clock(clock), m_names(50'000, 16U << 20), m_blobs(50'000, 8U << 20) {}
 
-  Result<> migrate();
   std::int64_t now() const { return to_micros(m_clock.now()); }
 
   // Steps within a transaction (steps.cpp).
@@ -178,7 +178,6 @@ private:
   std::int64_t ensure_manifest(sql::Session& session, const NewManifest& manifest, std::int64_t digest);
   void give_manifest(sql::Session& session, const std::string& repository, std::int64_t repository_id,
                      const NewManifest& manifest, std::int64_t id, const std::string& who);
-  void journal(sql::Session& session, std::string_view event, const std::string& body);
   void record_tag_move(sql::Session& session, const std::string& repository, const std::string& tag,
                        const std::string& who, const std::optional<std::string>& digest);
   std::optional<blob::Location> take_upload(sql::Session& session, const std::string& id);
@@ -199,8 +198,7 @@ private:
                           const std::string& key);
   std::vector<blob::Location> free_blob(sql::Session& session, std::int64_t blob);
   std::optional<StoredBlob> known_blob(sql::Session& session, const Digest& digest);
-  void give(sql::Session& session, const std::string& repository, const Digest& digest, std::int64_t blob,
-            std::string_view kind = "oci");
+  void give(sql::Session& session, const std::string& repository, std::int64_t blob, std::string_view kind = "oci");
 
   sql::Database& m_database;
   const Clock& m_clock;

@@ -1,4 +1,3 @@
-#include "base/json.hpp"
 #include "catalog/steps.hpp"
 
 namespace slipway::catalog {
@@ -76,12 +75,6 @@ void Catalog::give_manifest(sql::Session& session, const std::string& repository
               "ON CONFLICT (repository, manifest) DO UPDATE SET media_type = EXCLUDED.media_type, "
               "pushed_at = EXCLUDED.pushed_at, pushed_by = EXCLUDED.pushed_by",
               {repository_id, id, manifest.media_type, now(), who});
-  journal(session, "manifest",
-          Json{{"repository", repository},
-               {"digest", manifest.digest.text()},
-               {"mediaType", manifest.media_type},
-               {"who", who}}
-              .dump());
   name_changes(session, cache_key(repository, manifest.digest.text()));
   if (retyped)  // every name of it shows the media type
     session.run("SELECT name FROM tag WHERE repository = $1 AND manifest = $2", {repository_id, id},
@@ -187,8 +180,6 @@ Result<> Catalog::remove_manifest(const std::string& repository, const Digest& d
                 [&](const sql::Row& row) { tags.emplace_back(row.text(0)); });
     session.run("DELETE FROM tag WHERE repository = $1 AND manifest = $2", {*repository_id, *id});
     for (const auto& tag : tags) record_tag_move(session, repository, tag, who, std::nullopt);
-    journal(session, "manifest_removed",
-            Json{{"repository", repository}, {"digest", digest.text()}, {"who", who}}.dump());
     session.run("SELECT algorithm, value FROM digest WHERE manifest = $1", {*id}, [&](const sql::Row& row) {
       name_changes(session, cache_key(repository, Digest(static_cast<Algorithm>(row.integer(0)), row.blob(1)).text()));
     });

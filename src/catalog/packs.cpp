@@ -1,4 +1,3 @@
-#include "base/json.hpp"
 #include "catalog/steps.hpp"
 
 namespace slipway::catalog {
@@ -44,8 +43,6 @@ Result<> Catalog::move_locations(const std::vector<Move>& moves, const std::stri
       if (!known) continue;  // unwanted meanwhile: the copy is too
       drop_location(session, known->location);
       add_location(session, known->id, move.to, store_id);
-      journal(session, "moved",
-              Json{{"from", number_of(move.from)}, {"location", number_of(move.to.id)}, {"key", move.to.key}}.dump());
     }
     return {};
   });

@@ -174,7 +174,6 @@ struct Totals {
   std::uint64_t blob_bytes = 0;
   std::uint64_t uploads = 0;
   std::uint64_t deletions = 0;
-  std::uint64_t journal = 0;
 };
 
 }  // namespace slipway::catalog

@@ -1,4 +1,3 @@
-#include "base/json.hpp"
 #include "catalog/steps.hpp"
 
 namespace slipway::catalog {
@@ -69,7 +68,6 @@ Result<std::vector<blob::Location>> Catalog::remove_repository(const std::string
     session.run("DELETE FROM cache_entry WHERE repository = $1", {*id});
     session.run("DELETE FROM cache_usage WHERE repository = $1", {*id});
     session.run("DELETE FROM repository WHERE id = $1", {*id});
-    journal(session, "repository_removed", Json{{"name", repository}, {"who", who}}.dump());
     session.around_commit(
         [this] {
           m_names.begin_change_of_all();

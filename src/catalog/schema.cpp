@@ -206,7 +206,110 @@ CREATE INDEX upload_location ON upload(location);
 CREATE INDEX location_pack ON location(key, id) WHERE kind = 3;
 )sql";
 
-constexpr std::array<Migration, 4> all = {{{1, 1, first}, {2, 2, referrers}, {3, 2, cache_entries}, {4, 4, packs}}};
+// The journal in the store (journal.hpp) is fed from here: every row of a table it tells of leaves its key when it
+// changes, by a trigger, so that no write can forget to.
+constexpr const char* journal = R"sql(
+DROP TABLE journal;  -- lines that nobody ever read
+
+-- Which rows changed. The newest one always stays, so that no sequence is given out twice.
+CREATE TABLE change (
+  sequence  INTEGER PRIMARY KEY,
+  entity    INTEGER NOT NULL,            -- the table: journal_tables.cpp numbers them
+  id        INTEGER NOT NULL DEFAULT 0,  -- this and the next two: its key, as far as the table has such a column
+  other     INTEGER NOT NULL DEFAULT 0,
+  name      TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+-- Where the journal is: at most one row.
+CREATE TABLE journal_state (
+  generation  TEXT NOT NULL,
+  schema      INTEGER NOT NULL,          -- the version whose tables it tells of
+  finished    INTEGER NOT NULL,          -- changes up to this one are in the store for good
+  superseded  TEXT NOT NULL              -- the generation in whose place this one came: to be removed
+) STRICT;
+
+CREATE TRIGGER repository_inserted AFTER INSERT ON repository
+  BEGIN INSERT INTO change (entity, id) VALUES (2, NEW.id); END;
+CREATE TRIGGER repository_updated AFTER UPDATE ON repository
+  BEGIN INSERT INTO change (entity, id) VALUES (2, NEW.id); END;
+CREATE TRIGGER repository_deleted AFTER DELETE ON repository
+  BEGIN INSERT INTO change (entity, id) VALUES (2, OLD.id); END;
+
+CREATE TRIGGER blob_inserted AFTER INSERT ON blob
+  BEGIN INSERT INTO change (entity, id) VALUES (3, NEW.id); END;
+CREATE TRIGGER blob_updated AFTER UPDATE ON blob
+  BEGIN INSERT INTO change (entity, id) VALUES (3, NEW.id); END;
+CREATE TRIGGER blob_deleted AFTER DELETE ON blob
+  BEGIN INSERT INTO change (entity, id) VALUES (3, OLD.id); END;
+
+CREATE TRIGGER digest_inserted AFTER INSERT ON digest
+  BEGIN INSERT INTO change (entity, id) VALUES (4, NEW.id); END;
+CREATE TRIGGER digest_updated AFTER UPDATE ON digest
+  BEGIN INSERT INTO change (entity, id) VALUES (4, NEW.id); END;
+CREATE TRIGGER digest_deleted AFTER DELETE ON digest
+  BEGIN INSERT INTO change (entity, id) VALUES (4, OLD.id); END;
+
+CREATE TRIGGER location_inserted AFTER INSERT ON location
+  BEGIN INSERT INTO change (entity, id) VALUES (5, NEW.id); END;
+CREATE TRIGGER location_updated AFTER UPDATE ON location
+  BEGIN INSERT INTO change (entity, id) VALUES (5, NEW.id); END;
+CREATE TRIGGER location_deleted AFTER DELETE ON location
+  BEGIN INSERT INTO change (entity, id) VALUES (5, OLD.id); END;
+
+CREATE TRIGGER membership_inserted AFTER INSERT ON membership
+  BEGIN INSERT INTO change (entity, id, other) VALUES (6, NEW.repository, NEW.blob); END;
+CREATE TRIGGER membership_updated AFTER UPDATE ON membership
+  BEGIN INSERT INTO change (entity, id, other) VALUES (6, NEW.repository, NEW.blob); END;
+CREATE TRIGGER membership_deleted AFTER DELETE ON membership
+  BEGIN INSERT INTO change (entity, id, other) VALUES (6, OLD.repository, OLD.blob); END;
+
+-- Its edges come and go with it.
+CREATE TRIGGER manifest_inserted AFTER INSERT ON manifest
+  BEGIN INSERT INTO change (entity, id) VALUES (7, NEW.id); END;
+CREATE TRIGGER manifest_updated AFTER UPDATE ON manifest
+  BEGIN INSERT INTO change (entity, id) VALUES (7, NEW.id); END;
+CREATE TRIGGER manifest_deleted AFTER DELETE ON manifest
+  BEGIN INSERT INTO change (entity, id) VALUES (7, OLD.id); END;
+
+CREATE TRIGGER repository_manifest_inserted AFTER INSERT ON repository_manifest
+  BEGIN INSERT INTO change (entity, id, other) VALUES (8, NEW.repository, NEW.manifest); END;
+CREATE TRIGGER repository_manifest_updated AFTER UPDATE ON repository_manifest
+  BEGIN INSERT INTO change (entity, id, other) VALUES (8, NEW.repository, NEW.manifest); END;
+CREATE TRIGGER repository_manifest_deleted AFTER DELETE ON repository_manifest
+  BEGIN INSERT INTO change (entity, id, other) VALUES (8, OLD.repository, OLD.manifest); END;
+
+CREATE TRIGGER tag_inserted AFTER INSERT ON tag
+  BEGIN INSERT INTO change (entity, id, name) VALUES (9, NEW.repository, NEW.name); END;
+CREATE TRIGGER tag_updated AFTER UPDATE ON tag
+  BEGIN INSERT INTO change (entity, id, name) VALUES (9, NEW.repository, NEW.name); END;
+CREATE TRIGGER tag_deleted AFTER DELETE ON tag
+  BEGIN INSERT INTO change (entity, id, name) VALUES (9, OLD.repository, OLD.name); END;
+
+CREATE TRIGGER tag_history_inserted AFTER INSERT ON tag_history
+  BEGIN INSERT INTO change (entity, id) VALUES (10, NEW.id); END;
+CREATE TRIGGER tag_history_updated AFTER UPDATE ON tag_history
+  BEGIN INSERT INTO change (entity, id) VALUES (10, NEW.id); END;
+CREATE TRIGGER tag_history_deleted AFTER DELETE ON tag_history
+  BEGIN INSERT INTO change (entity, id) VALUES (10, OLD.id); END;
+
+-- When an entry was used last changes with every pull: it is told when something else of the entry is.
+CREATE TRIGGER cache_entry_inserted AFTER INSERT ON cache_entry
+  BEGIN INSERT INTO change (entity, id, name) VALUES (11, NEW.repository, NEW.key); END;
+CREATE TRIGGER cache_entry_updated AFTER UPDATE OF repository, key, blob, digest ON cache_entry
+  BEGIN INSERT INTO change (entity, id, name) VALUES (11, NEW.repository, NEW.key); END;
+CREATE TRIGGER cache_entry_deleted AFTER DELETE ON cache_entry
+  BEGIN INSERT INTO change (entity, id, name) VALUES (11, OLD.repository, OLD.key); END;
+-- The key that signs tokens is nobody's business but the server's, and a rebuilt catalog counts its locations anew.
+CREATE TRIGGER setting_inserted AFTER INSERT ON setting WHEN NEW.name NOT IN ('token_key', 'next_location')
+  BEGIN INSERT INTO change (entity, name) VALUES (1, NEW.name); END;
+CREATE TRIGGER setting_updated AFTER UPDATE ON setting WHEN NEW.name NOT IN ('token_key', 'next_location')
+  BEGIN INSERT INTO change (entity, name) VALUES (1, NEW.name); END;
+CREATE TRIGGER setting_deleted AFTER DELETE ON setting WHEN OLD.name NOT IN ('token_key', 'next_location')
+  BEGIN INSERT INTO change (entity, name) VALUES (1, OLD.name); END;
+)sql";
+
+constexpr std::array<Migration, 5> all = {
+    {{1, 1, first}, {2, 2, referrers}, {3, 2, cache_entries}, {4, 4, packs}, {5, 5, journal}}};
 
 }  // namespace
 

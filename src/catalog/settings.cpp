@@ -2,6 +2,7 @@
 #include "catalog/schema.hpp"
 #include "catalog/steps.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
 
@@ -11,21 +12,22 @@ constexpr std::uint64_t locations_reserved_at_once = 1024;
 
 Result<std::unique_ptr<Catalog>> Catalog::open(sql::Database& database, const Clock& clock, bool read_only) {
   std::unique_ptr<Catalog> catalog(new Catalog(database, clock));
-  if (!read_only) TRY(catalog->migrate());
+  if (!read_only) TRY(migrate(database, clock));
   TRY(catalog->schema_version());
   return catalog;
 }
 
-Result<> Catalog::migrate() {
-  return m_database.write([&](sql::Session& session) -> Result<> {
+Result<> migrate(sql::Database& database, const Clock& clock, int version) {
+  return database.write([&](sql::Session& session) -> Result<> {
     session.run("CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY, oldest_reader INTEGER NOT NULL, "
                 "applied_at INTEGER NOT NULL) STRICT");
     const auto present = session.number("SELECT MAX(version) FROM migration").value_or(0);
     for (const auto& migration : migrations()) {
       if (migration.version <= present) continue;
+      if (migration.version > version) break;
       TRY(session.script(migration.sqlite));
       session.run("INSERT INTO migration (version, oldest_reader, applied_at) VALUES ($1, $2, $3)",
-                  {std::int64_t{migration.version}, std::int64_t{migration.oldest_reader}, now()});
+                  {std::int64_t{migration.version}, std::int64_t{migration.oldest_reader}, to_micros(clock.now())});
     }
     if (present == 0) session.run("INSERT INTO setting (name, value) VALUES ('catalog_id', $1)", {random_hex(16)});
     return {};
@@ -120,7 +122,11 @@ Result<bool> Catalog::skip_locations(blob::LocationId used) {
 Result<Timestamp> Catalog::latest_change() {
   std::int64_t at = 0;
   TRY(m_database.read([&](sql::Session& session) {
-    at = session.number("SELECT at FROM journal ORDER BY sequence DESC LIMIT 1").value_or(0);
+    at = 0;
+    for (const auto* newest : {"SELECT created_at FROM blob ORDER BY id DESC LIMIT 1",
+                               "SELECT created_at FROM manifest ORDER BY id DESC LIMIT 1",
+                               "SELECT at FROM tag_history ORDER BY id DESC LIMIT 1"})
+      at = std::max(at, session.number(newest).value_or(0));
   }));
   return from_micros(at);
 }
@@ -137,8 +143,7 @@ Result<Totals> Catalog::totals() {
            .blobs = count("SELECT COUNT(*) FROM blob"),
            .blob_bytes = count("SELECT SUM(size) FROM blob"),
            .uploads = count("SELECT COUNT(*) FROM upload"),
-           .deletions = count("SELECT COUNT(*) FROM deletion"),
-           .journal = count("SELECT COUNT(*) FROM journal")};
+           .deletions = count("SELECT COUNT(*) FROM deletion")};
   }));
   return out;
 }

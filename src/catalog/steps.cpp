@@ -2,8 +2,6 @@
 
 #include "catalog/steps.hpp"
 
-#include "base/json.hpp"
-
 namespace slipway::catalog {
 
 std::string cache_key(const std::string& repository, const std::string& reference) {
@@ -30,10 +28,9 @@ std::int64_t Catalog::ensure_repository(sql::Session& session, const std::string
                                                          "': use another name"});
   });
   if (id) return *id;
-  id = session.number("INSERT INTO repository (name, kind, created_at) VALUES ($1, $2, $3) RETURNING id",
-                      {name, kind, now()});
-  journal(session, "repository", Json{{"name", name}, {"kind", kind}}.dump());
-  return id.value();
+  return session
+      .number("INSERT INTO repository (name, kind, created_at) VALUES ($1, $2, $3) RETURNING id", {name, kind, now()})
+      .value();
 }
 
 std::int64_t Catalog::ensure_digest(sql::Session& session, const Digest& digest) {
@@ -46,18 +43,11 @@ std::int64_t Catalog::ensure_digest(sql::Session& session, const Digest& digest)
       .value();
 }
 
-void Catalog::journal(sql::Session& session, std::string_view event, const std::string& body) {
-  session.run("INSERT INTO journal (at, event, body) VALUES ($1, $2, $3)", {now(), event, body});
-}
-
 void Catalog::record_tag_move(sql::Session& session, const std::string& repository, const std::string& tag,
                               const std::string& who, const std::optional<std::string>& digest) {
   session.run(
       "INSERT INTO tag_history (repository, name, at, who, digest) VALUES ($1, $2, $3, $4, $5)",
       {repository, tag, now(), who, digest ? sql::Parameter(std::string_view(*digest)) : sql::Parameter(nullptr)});
-  journal(
-      session, "tag",
-      Json{{"repository", repository}, {"tag", tag}, {"digest", digest ? Json(*digest) : Json()}, {"who", who}}.dump());
   name_changes(session, cache_key(repository, tag));
 }
 
@@ -71,12 +61,9 @@ void Catalog::blob_changes(sql::Session& session, const std::string& key) {
 
 void Catalog::forget_membership(sql::Session& session, const std::string& repository, std::int64_t blob) {
   // The same blob may be cached under its other algorithm's digest too.
-  std::string any;
   session.run("SELECT algorithm, value FROM digest WHERE blob = $1", {blob}, [&](const sql::Row& row) {
-    any = Digest(static_cast<Algorithm>(row.integer(0)), row.blob(1)).text();
-    blob_changes(session, cache_key(repository, any));
+    blob_changes(session, cache_key(repository, Digest(static_cast<Algorithm>(row.integer(0)), row.blob(1)).text()));
   });
-  journal(session, "member_removed", Json{{"repository", repository}, {"digest", any}}.dump());
 }
 
 std::optional<StoredBlob> Catalog::known_blob(sql::Session& session, const Digest& digest) {
@@ -146,23 +133,15 @@ StoredBlob Catalog::enter_blob(sql::Session& session, const std::vector<Digest>&
                     .value();
     add_location(session, id, location, store_id);
     out = StoredBlob{.id = id, .size = location.range.length, .location = location};
-    Json names = Json::array();
-    for (const auto& digest : digests) names.push_back(digest.text());
-    journal(
-        session, "blob",
-        Json{{"location", number_of(location.id)}, {"key", location.key}, {"size", length}, {"digests", names}}.dump());
   }
   for (const auto& digest : digests)
     session.run("UPDATE digest SET blob = $1 WHERE id = $2", {out->id, ensure_digest(session, digest)});
   return *out;
 }
 
-void Catalog::give(sql::Session& session, const std::string& repository, const Digest& digest, std::int64_t blob,
-                   std::string_view kind) {
-  const auto added =
-      session.run("INSERT INTO membership (repository, blob, since) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-                  {ensure_repository(session, repository, kind), blob, now()});
-  if (added > 0) journal(session, "member", Json{{"repository", repository}, {"digest", digest.text()}}.dump());
+void Catalog::give(sql::Session& session, const std::string& repository, std::int64_t blob, std::string_view kind) {
+  session.run("INSERT INTO membership (repository, blob, since) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+              {ensure_repository(session, repository, kind), blob, now()});
 }
 
 }  // namespace slipway::catalog

@@ -1,0 +1,143 @@
+#include "catalog/rebuild.hpp"
+
+#include "catalog/journal_tables.hpp"
+#include "catalog/schema.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace slipway::catalog {
+namespace {
+
+// Ids are given out in ranges that are reserved before; this is more than can have been since the journal's end.
+constexpr std::int64_t locations_skipped = 1 << 24;
+constexpr int first_schema = 5;  // none of those before had a journal
+
+bool is_identifier(const std::string& name) {
+  return !name.empty() && name.size() <= 64 &&
+         std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; });
+}
+
+sql::Parameter parameter_of(const JournalValue& value) {
+  struct {
+    sql::Parameter operator()(std::nullptr_t) const { return nullptr; }
+    sql::Parameter operator()(std::int64_t number) const { return number; }
+    sql::Parameter operator()(const std::string& text) const { return std::string_view(text); }
+    sql::Parameter operator()(const JournalBytes& bytes) const { return as_bytes(bytes.bytes); }
+  } const convert;
+  return std::visit(convert, value);
+}
+
+std::unexpected<Error> damaged(const std::string& what) { return fail(Failure::corrupt, "it is damaged: " + what); }
+
+std::string condition_of(std::span<const JournalColumn> key) {
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < key.size(); ++i) parts.push_back(fmt::format("{} = ${}", key[i].name, i + 1));
+  return fmt::format("{}", fmt::join(parts, " AND "));
+}
+
+}  // namespace
+
+Result<Rebuild::Statements> Rebuild::statements_of(const std::string& name, const std::vector<std::string>& columns) {
+  const auto* table = journal_table(name);
+  if (!table || columns.empty() || !std::ranges::all_of(columns, is_identifier))
+    return damaged("a table or column of no known name");
+  std::vector<std::string> values;
+  std::vector<std::string> updates;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    values.push_back(fmt::format("${}", i + 1));
+    updates.push_back(fmt::format("{0} = EXCLUDED.{0}", columns[i]));
+  }
+  return Statements{.put = fmt::format("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT ({}) DO UPDATE SET {}", name,
+                                       fmt::join(columns, ", "), fmt::join(values, ", "),
+                                       fmt::join(table->primary_key, ", "), fmt::join(updates, ", ")),
+                    .remove = fmt::format("DELETE FROM {} WHERE {}", name, condition_of(table->change_key)),
+                    .columns = columns.size(),
+                    .keys = table->change_key.size()};
+}
+
+/// A part's header: is it the one that comes next, and of the tables there are?
+Result<> Rebuild::begin(const JournalHeader& header) {
+  const bool next_part = m_part >= 0 && header.stretch == m_stretch && header.part == m_part + 1;
+  const bool next_stretch = m_part >= 0 && header.part == 0 && header.stretch.generation == m_stretch.generation &&
+                            header.stretch.after == m_stretch.through;
+  const bool first = m_part < 0 && header.part == 0 && !header.stretch.after;
+  if (!next_part && !next_stretch && !first)
+    return fail(Failure::conflict,
+                fmt::format("it does not follow: part {} of {} from {} to {}", header.part, header.stretch.generation,
+                            header.stretch.after.value_or(-1), header.stretch.through));
+  if (first) {
+    const auto newest = migrations().back().version;
+    if (header.schema < first_schema || header.schema > newest)
+      return fail(Failure::invalid,
+                  fmt::format("it tells of schema {}, this Slipway knows {}: use a newer one", header.schema, newest));
+    TRY(migrate(m_database, m_clock, header.schema));
+    m_columns = header.tables;
+    m_schema = header.schema;
+    for (const auto& [table, columns] : header.tables) {
+      TRY_ASSIGN(m_statements[table], statements_of(table, columns));
+    }
+  }
+  if (header.tables != m_columns || header.schema != m_schema)
+    return damaged("it tells of other tables than what came before it");
+  m_stretch = header.stretch;
+  m_part = header.part;
+  return {};
+}
+
+void Rebuild::apply(sql::Session& session, const JournalRow& row) {
+  const auto known = m_statements.find(row.table);
+  if (known == m_statements.end() || row.values.size() != (row.gone ? known->second.keys : known->second.columns))
+    throw sql::StatementFailed(damaged("a row of no known shape").error());
+  std::vector<sql::Parameter> parameters;
+  for (const auto& value : row.values) parameters.push_back(parameter_of(value));
+  session.run(row.gone ? known->second.remove : known->second.put, parameters, [](const sql::Row&) {});
+}
+
+Result<> Rebuild::apply(std::string_view part) {
+  // The header comes before the transaction: it may have to make the tables.
+  std::vector<JournalRow> rows;
+  const auto flush = [&] {
+    auto applied = m_database.write([&](sql::Session& session) -> Result<> {
+      for (const auto& row : rows) apply(session, row);
+      session.run("DELETE FROM change");
+      return {};
+    });
+    rows.clear();
+    return applied;
+  };
+  constexpr std::size_t rows_at_once = 1000;
+  TRY(read_journal_part(
+      part, [this](const JournalHeader& header) { return begin(header); },
+      [&](const JournalRow& row) -> Result<> {
+        rows.push_back(row);
+        ++m_rows;
+        return rows.size() < rows_at_once ? Result<>() : flush();
+      }));
+  return flush();
+}
+
+Result<> Rebuild::finish() {
+  if (m_part < 0) return fail(Failure::not_found, "there is no journal");
+  TRY(migrate(m_database, m_clock));
+  return m_database.write([&](sql::Session& session) -> Result<> {
+    session.run("DELETE FROM pack");
+    session.run("INSERT INTO pack (key, blobs, bytes) SELECT key, COUNT(*), SUM(length) FROM location WHERE kind = 3 "
+                "GROUP BY key");
+    session.run("DELETE FROM cache_usage");
+    session.run("INSERT INTO cache_usage (repository, entries, bytes) SELECT e.repository, COUNT(*), SUM(b.size) FROM "
+                "cache_entry e JOIN blob b ON b.id = e.blob GROUP BY e.repository");
+    const auto highest = session.number("SELECT MAX(id) FROM location").value_or(0);
+    session.run("INSERT INTO setting (name, value) VALUES ('next_location', $1) ON CONFLICT (name) DO UPDATE SET "
+                "value = EXCLUDED.value",
+                {std::to_string(highest + locations_skipped)});
+    session.run("DELETE FROM change");
+    // Its first journal of its own takes the place of the one it was made of.
+    session.run("INSERT INTO journal_state (generation, schema, finished, superseded) VALUES ('', 0, 0, $1)",
+                {m_stretch.generation});
+    return {};
+  });
+}
+
+}  // namespace slipway::catalog

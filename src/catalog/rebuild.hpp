@@ -1,0 +1,49 @@
+#pragma once
+// Makes a catalog again of its journal.
+
+#include "catalog/journal_format.hpp"
+#include "catalog/records.hpp"
+#include "sql/database.hpp"
+
+namespace slipway::catalog {
+
+/// Fills an empty database that does not check references, for they hold only once everything is there. One thread at a
+/// time.
+class Rebuild {
+public:
+  Rebuild(sql::Database& database, const Clock& clock) : m_database(database), m_clock(clock) {}
+
+  /// Applies one part, as one transaction. The first one of a snapshot, then the rest, in order; conflict, saying what
+  /// was expected, for any other. Tables are made as they were when it was written. invalid where a newer Slipway wrote
+  /// it.
+  Result<> apply(std::string_view part);
+  /// Where it is.
+  const JournalStretch& stretch() const { return m_stretch; }
+  std::uint64_t rows() const { return m_rows; }
+
+  /// Brings the tables up to this binary's, and counts what is counted from others. The catalog gives out no location
+  /// id that the one before may have.
+  Result<> finish();
+
+private:
+  Result<> begin(const JournalHeader& header);
+  void apply(sql::Session& session, const JournalRow& row);
+
+  /// Statements live as long as the database wants them to.
+  struct Statements {
+    std::string put, remove;
+    std::size_t columns = 0, keys = 0;
+  };
+  Result<Statements> statements_of(const std::string& table, const std::vector<std::string>& columns);
+
+  sql::Database& m_database;
+  const Clock& m_clock;
+  JournalStretch m_stretch;
+  std::int64_t m_part = -1;  // the last one applied of m_stretch
+  int m_schema = 0;
+  std::uint64_t m_rows = 0;
+  std::map<std::string, std::vector<std::string>> m_columns;
+  std::map<std::string, Statements> m_statements;
+};
+
+}  // namespace slipway::catalog
