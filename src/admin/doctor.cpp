@@ -3,6 +3,7 @@
 #include "base/random.hpp"
 #include "blob/intake.hpp"
 #include "catalog/keep.hpp"
+#include "lifecycle/journal_objects.hpp"
 
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -93,6 +94,41 @@ void check_pairing(Instance& instance, Report& report) {
   report.ok("store", *store);
 }
 
+/// The journal is whole and not far behind. Other generations know what the catalog does not: nobody removes them but
+/// the administrator, with `remove_others`.
+Result<std::string> check_journal(Instance& instance, bool remove_others) {
+  constexpr std::int64_t far_behind = 100'000;  // changes; some seconds of the fastest pushes
+  TRY_ASSIGN(const auto objects, instance.journal_objects.list());
+  const auto survey = lifecycle::survey_journal(objects);
+  TRY_ASSIGN(const auto state, instance.journal.state());
+  TRY_ASSIGN(const auto newest, instance.journal.newest());
+  const auto own = survey.generations.find(state ? state->generation : "");
+  if (own == survey.generations.end())
+    return fmt::format("none of this catalog yet: a server writes it while it runs; {} objects of others",
+                       objects.size());
+  std::size_t others = 0;
+  for (const auto& object : objects) {
+    if (object.name.starts_with(own->first + ".")) continue;
+    ++others;
+    if (remove_others) TRY(instance.journal_objects.remove(object.name));
+  }
+  const auto rest = others == 0 ? std::string()
+                    : remove_others
+                        ? fmt::format("; {} objects of others were removed", others)
+                        : fmt::format("; {} objects of others ('slipway rebuild --journal NAME' reads one)", others);
+  const auto& chain = own->second;
+  if (chain.reach() < state->finished)
+    return fail(Failure::corrupt, "generation " + own->first +
+                                      " is not whole; the server begins another at its next "
+                                      "start" +
+                                      rest);
+  const auto behind = newest - chain.reach();
+  auto text = fmt::format("generation {}, {} in {} objects, {} changes behind{}", own->first, human_size(chain.size()),
+                          chain.stretches.size(), behind, rest);
+  if (behind > far_behind) return fail(Failure::busy, text + ": the server's log says why");
+  return text;
+}
+
 /// Writes, reads and removes a small location, as an upload would.
 Result<std::string> round_trip(Instance& instance) {
   const auto text = random_hex(512);
@@ -170,6 +206,7 @@ Result<Json> run_doctor(Instance& instance, const Parameters& parameters, const 
     report.warn("round trip", "skipped: read-only mode");
   else
     report.from("round trip", round_trip(instance));
+  report.from("journal", check_journal(instance, remove_unknown));
   if (parameters.contains("deep")) report.from("store contents", compare_store(instance, remove_unknown));
   const auto unreachable = instance.catalog.unreachable();
   if (!unreachable) return std::unexpected(unreachable.error());

@@ -4,8 +4,10 @@
 
 #include "access/access.hpp"
 #include "base/json.hpp"
+#include "blob/objects.hpp"
 #include "blob/store.hpp"
 #include "catalog/catalog.hpp"
+#include "catalog/journal.hpp"
 
 #include <filesystem>
 #include <functional>
@@ -18,6 +20,8 @@ namespace slipway::admin {
 struct Instance {
   catalog::Catalog& catalog;
   blob::BlobStore& store;
+  catalog::Journal journal;
+  blob::Objects& journal_objects;
   const Clock& clock;
   std::filesystem::path data;
   std::vector<std::string> urls;  ///< where it serves; empty for a stopped one

@@ -63,6 +63,8 @@ Result<Json> run_in_process(const std::filesystem::path& data, const admin::Oper
   TRY_ASSIGN(const auto directory, DataDirectory::open(data, clock, false));
   admin::Instance instance{.catalog = directory->catalog(),
                            .store = directory->store(),
+                           .journal = catalog::Journal(directory->database()),
+                           .journal_objects = directory->journal(),
                            .clock = clock,
                            .data = directory->path(),
                            .urls = {},

@@ -42,6 +42,13 @@ int run_version(const Common& common);
 int run_backup(const Common& common, const std::filesystem::path& to);
 int run_restore(const Common& common, const std::filesystem::path& from);
 
+struct RebuildOptions {
+  bool check = false;      ///< compare with the catalog that is there, and leave it
+  bool deep = false;       ///< hash every blob
+  std::string generation;  ///< of the journal; empty: the newest
+};
+int run_rebuild(const Common& common, const RebuildOptions& options);
+
 /// Where an admin command goes: a server, or a stopped data directory.
 struct AdminTarget {
   std::string server;          ///< URL; empty: SLIPWAY_SERVER, else the configuration

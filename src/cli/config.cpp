@@ -180,6 +180,10 @@ const std::vector<Key>& all_keys() {
           "Host field",
           check_url),
       boolean_key("server.read_only", &Config::read_only, "Answer pulls only; can be changed at run time"),
+      duration_key(
+          "server.journal_interval", FIELD(journal_interval),
+          "How often what changed is written to the journal in the store, from which 'slipway rebuild' makes a "
+          "lost catalog again"),
       number_key("server.workers", FIELD(workers), 0, "Threads that run requests; 0: four a core"),
       number_key("server.pumps", FIELD(pumps), 0, "Threads that ship large answers; 0: one a core"),
       list_key(

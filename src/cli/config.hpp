@@ -27,6 +27,7 @@ struct Config {
   std::uint64_t blob_bytes = 0;
   std::size_t uploads = 10'000;
   std::chrono::milliseconds upload_expiry = std::chrono::hours(24);
+  std::chrono::milliseconds journal_interval = std::chrono::seconds(2);
   std::string sparse = "none";
   std::string url;
   cas::CacheOptions cache;

@@ -23,16 +23,18 @@ static Result<std::uintmax_t> size_of(const std::filesystem::path& file) {
 
 /// A new catalog in the place of a lost one would show an empty registry, and SQLite removes the log of a database that
 /// is not there.
-static Result<> refuse_lost_catalog(const std::filesystem::path& file, blob::FsStore& store) {
+static Result<> refuse_lost_catalog(const std::filesystem::path& file, blob::FsStore& store, blob::Objects& journal) {
   constexpr std::uintmax_t first_page = 4096;  // holds no table; what follows is in the log at first
   TRY_ASSIGN(const auto size, size_of(file));
   TRY_ASSIGN(const auto log_size, size_of(file.string() + "-wal"));
   if (size > first_page || (size > 0 && log_size > 0)) return {};
-  TRY_ASSIGN(const bool unused, store.is_empty());
-  if (unused && log_size == 0) return {};
+  TRY_ASSIGN(const bool no_blobs, store.is_empty());
+  TRY_ASSIGN(const auto objects, journal.list());
+  if (no_blobs && objects.empty() && log_size == 0) return {};
   return fail(Failure::conflict, file.string() +
                                      " is missing or empty, but the store beside it has been in use: put the "
-                                     "catalog back, with its -wal file if there was one");
+                                     "catalog back, with its -wal file if there was one; 'slipway rebuild' makes it "
+                                     "again of the journal in the store");
 }
 
 Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const std::filesystem::path& path, const Clock& clock,
@@ -49,7 +51,7 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const std::filesystem
   std::unique_ptr<DataDirectory> directory(new DataDirectory(std::filesystem::absolute(path), std::move(lock)));
   TRY_ASSIGN(directory->m_store, blob::FsStore::open(path / "store"));
   TRY_ASSIGN(directory->m_store_id, directory->m_store->identity());
-  TRY(refuse_lost_catalog(catalog_file, *directory->m_store));
+  TRY(refuse_lost_catalog(catalog_file, *directory->m_store, directory->m_journal));
   auto database = sql::SqliteDatabase::open(catalog_file);
   if (!database) return std::unexpected(database.error());
   directory->m_database = std::move(*database);

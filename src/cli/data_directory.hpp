@@ -3,6 +3,7 @@
 // process at a time uses it; docs/on-disk-format.md describes it.
 
 #include "blob/fs_store.hpp"
+#include "blob/objects.hpp"
 #include "catalog/catalog.hpp"
 #include "sql/sqlite.hpp"
 
@@ -31,6 +32,10 @@ public:
 
   catalog::Catalog& catalog() { return *m_catalog; }
   blob::BlobStore& store() { return *m_store; }
+  /// What catalog() stands on.
+  sql::Database& database() { return *m_database; }
+  /// The store's place for the journal.
+  blob::Objects& journal() { return m_journal; }
   const std::string& store_id() const { return m_store_id; }
   const std::filesystem::path& path() const { return m_path; }
 
@@ -38,11 +43,13 @@ public:
   Result<> announce(const std::vector<std::string>& urls);
 
 private:
-  DataDirectory(std::filesystem::path path, DirectoryLock lock) : m_path(std::move(path)), m_lock(std::move(lock)) {}
+  DataDirectory(std::filesystem::path path, DirectoryLock lock)
+      : m_path(std::move(path)), m_lock(std::move(lock)), m_journal(m_path / "store" / "journal") {}
 
   const std::filesystem::path m_path;
   const DirectoryLock m_lock;
   bool m_announced = false;
+  blob::FileObjects m_journal;
   std::unique_ptr<blob::FsStore> m_store;
   std::string m_store_id;
   std::unique_ptr<sql::SqliteDatabase> m_database;

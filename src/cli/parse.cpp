@@ -178,10 +178,19 @@ private:
     auto* restore = command(&m_app, "restore", "Make a data directory of a backup, checking every blob",
                             [this] { return run_restore(m_common, m_directory); });
     restore->add_option("directory", m_directory, "The backup")->required()->type_name("BACKUP");
-    for (auto* made : {backup, restore}) {
+    auto* rebuild = command(&m_app, "rebuild", "Make a lost catalog again of the journal in the store",
+                            [this] { return run_rebuild(m_common, m_rebuild); });
+    rebuild->add_flag("--check", m_rebuild.check, "Compare with the catalog that is there, and change nothing");
+    rebuild->add_flag("--deep", m_rebuild.deep, "Hash every blob, instead of only looking for its bytes");
+    rebuild->add_option("--journal", m_rebuild.generation, "The generation to read (default: the newest)")
+        ->type_name("NAME");
+    rebuild->footer(
+        "Stop the server first. What changed in the last seconds before the catalog was lost may be missing.");
+    for (auto* made : {backup, restore, rebuild}) {
       add_config_option(made);
       add_json_option(made);
     }
+    add_key_option(rebuild, "--data", "server.data", "DIR", "The data directory");
     add_key_option(backup, "--data", "server.data", "DIR", "The data directory to copy");
     add_key_option(restore, "--data", "server.data", "DIR", "The data directory to make: empty or missing");
   }
@@ -276,6 +285,7 @@ private:
   std::map<std::string, std::string> m_parameters;
   std::string m_shell;
   std::string m_directory;
+  RebuildOptions m_rebuild;
   std::function<int()> m_run;
 };
 

@@ -7,6 +7,7 @@
 #include "cli/data_directory.hpp"
 #include "http/server.hpp"
 #include "lifecycle/janitor.hpp"
+#include "lifecycle/journal_keeper.hpp"
 #include "oci/registry.hpp"
 
 #include <algorithm>
@@ -151,6 +152,8 @@ Result<> serve(const Config& config) {
   oci::Registry registry(catalog, store, directory->store_id(), *access, registry_options(config));
   admin::Instance instance{.catalog = catalog,
                            .store = store,
+                           .journal = catalog::Journal(directory->database()),
+                           .journal_objects = directory->journal(),
                            .clock = clock,
                            .data = directory->path(),
                            .urls = {},
@@ -163,6 +166,8 @@ Result<> serve(const Config& config) {
 
   lifecycle::Janitor janitor(catalog, store, clock,
                              {.upload_expiry = std::chrono::duration_cast<std::chrono::seconds>(config.upload_expiry)});
+  lifecycle::JournalKeeper journal(instance.journal, directory->journal(), metrics,
+                                   {.interval = config.journal_interval});
   TRY_ASSIGN(auto options, server_options(config, listen));
   options.on_listening = [&](const std::vector<std::string>& urls) { instance.urls = urls; };
   TRY_ASSIGN(const auto server, http::Server::start(std::move(options), std::ref(router), metrics));

@@ -38,7 +38,7 @@ from slipway_server import Connection, Server, environment  # noqa: E402
 CLIENTS = 8
 START_MAX = 10  # seconds
 DOCTOR_EVERY = 10  # rounds; it costs more than the rest
-CONFIG = '[log]\nlevel = "info"\nrequests = false\n'
+CONFIG = '[server]\njournal_interval = "20ms"\n[log]\nlevel = "info"\nrequests = false\n'
 SOCKET = "socket"  # known before the server is there, so that clients can wait at its door
 
 
@@ -221,6 +221,7 @@ def run(folder, seed, rounds, progress=lambda world: None):
             progress(world)
         world.finish()
         world.server.stop()
+        crash_check.check_rebuild(world)
     except Exception as error:
         told = str(error) if isinstance(error, (Violation, AssertionError)) else traceback.format_exc()
         raise Violation(f"round {world.round} of seed {seed}: {told}") from None

@@ -6,7 +6,7 @@ import typing
 
 from crash_exchange import DEADLINE, REPOSITORIES
 from crash_model import Key, Violation
-from slipway_server import Connection, digest_of, eventually, head
+from slipway_server import Connection, digest_of, eventually, head, run_slipway
 
 AT_ONCE = 40  # questions on their way; their heads fit a socket
 
@@ -149,6 +149,12 @@ def check_doctor(world):
     found = re.search(r"; (\d+) files \((.*)\) are known to no row", contents)
     demand(found, f"the doctor says: {contents}")
     return int(found[1]), found[2]
+
+
+def check_rebuild(world):
+    """After a clean end the store alone makes the same catalog, although kills came while the journal was written."""
+    rebuilt = run_slipway("rebuild", "--check", "--data", world.server.data, folder=world.server.folder)
+    demand(rebuilt.returncode == 0, f"what is rebuilt is not the same: {rebuilt.stdout}{rebuilt.stderr}")
 
 
 def deletions_waiting(server):

@@ -28,9 +28,9 @@ import power_disk as disk  # noqa: E402 (it needs the path above)
 import power_workload  # noqa: E402
 from power_check import check  # noqa: E402
 from power_history import History  # noqa: E402
-from slipway_server import Server  # noqa: E402
+from slipway_server import Server, run_slipway  # noqa: E402
 
-CONFIG = '[log]\nlevel = "warn"\n[limits]\nmanifest_bytes = "64KiB"\n'
+CONFIG = '[server]\njournal_interval = "20ms"\n[log]\nlevel = "warn"\n[limits]\nmanifest_bytes = "64KiB"\n'
 WAYS = ("least", "all", "torn", "some", "some", "some")
 
 
@@ -43,7 +43,7 @@ class Options(typing.NamedTuple):
     seed: int
     clients: int
     rounds: int
-    doctor: int  # every n-th state is looked at by `slipway doctor --deep` as well
+    doctor: int  # every n-th state is looked at by `slipway doctor --deep` and `slipway rebuild --check` as well
 
 
 def record_workload(folder, options):
@@ -83,12 +83,21 @@ def states_of(entries, planned, history):
             yield state, place, f"the power went after call {index}; left of what was not flushed: {way}"
 
 
+def check_journal(folder):
+    """Whatever part of the journal is there can be used, though it may end before the catalog does."""
+    rebuilt = run_slipway("rebuild", "--check", "--data", folder / "data", folder=folder)
+    if "the journal's" in rebuilt.stderr or "refers to no" in rebuilt.stderr:
+        raise AssertionError(rebuilt.stderr)
+
+
 def try_state(state, place, number, history, folder, options):
     """One state; returns how long the server took to start. What fails stays in the folder."""
     folder.mkdir()
     disk.lay_out(state, folder / "data")
     server = None
     try:
+        if number % options.doctor == 0:
+            check_journal(folder)
         begun = time.monotonic()
         server = Server(folder, CONFIG)
         started = time.monotonic() - begun
@@ -98,6 +107,8 @@ def try_state(state, place, number, history, folder, options):
             if report.returncode != 0:
                 raise AssertionError(f"doctor: {report.stdout}{report.stderr}")
         server.kill()
+        if "older than its journal" in server.read_log():
+            raise AssertionError(server.read_log())
     except BaseException:
         if server and server.process:
             server.kill()

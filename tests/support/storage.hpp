@@ -6,6 +6,7 @@
 #include "sql/sqlite.hpp"
 #include "support/faulty_store.hpp"
 #include "support/manual_clock.hpp"
+#include "support/memory_objects.hpp"
 #include "support/memory_store.hpp"
 #include "support/temp_directory.hpp"
 
@@ -29,6 +30,7 @@ protected:
   ManualClock m_clock;
   MemoryStore m_bytes;
   FaultyStore m_store{m_bytes};
+  MemoryObjects m_objects;
   std::unique_ptr<sql::SqliteDatabase> m_database =
       std::move(sql::SqliteDatabase::open(m_directory / "catalog.sqlite").value());
   std::unique_ptr<catalog::Catalog> m_catalog = std::move(catalog::Catalog::open(*m_database, m_clock).value());

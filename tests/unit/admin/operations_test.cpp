@@ -49,6 +49,8 @@ protected:
 
   Instance m_instance{.catalog = *m_catalog,
                       .store = m_store,
+                      .journal = catalog::Journal(*m_database),
+                      .journal_objects = m_objects,
                       .clock = m_clock,
                       .data = m_directory.path(),
                       .urls = {"http://127.0.0.1:5000"},

@@ -1,0 +1,274 @@
+#include "base/log.hpp"
+#include "catalog/journal.hpp"
+#include "lifecycle/journal_keeper.hpp"
+#include "lifecycle/rebuild.hpp"
+#include "support/storage.hpp"
+
+#include <gtest/gtest.h>
+
+namespace slipway::lifecycle {
+namespace {
+
+class JournalTest : public testing::Test, protected test::Storage {
+protected:
+  JournalTest() { log::set_level(log::Level::off); }
+
+  /// As after a restart.
+  void restart() { m_writer.emplace(catalog::Journal(*m_database), m_objects, m_options); }
+
+  void pass() {
+    const auto written = m_writer->pass();
+    ASSERT_TRUE(written) << written.error().message;
+  }
+
+  /// A catalog rebuilt of the store is the one there is.
+  void expect_rebuildable() {
+    const auto file = m_directory / ("rebuilt" + std::to_string(m_rebuilt++));
+    const auto database = std::move(sql::SqliteDatabase::open(file, sql::SqliteMode::fill).value());
+    catalog::Rebuild rebuild(*database, m_clock);
+    const auto report = lifecycle::rebuild(m_objects, "", rebuild, [](std::uint64_t, std::uint64_t) {});
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(catalog::journal_prints(*database).value(), catalog::journal_prints(*m_database).value());
+  }
+
+  std::size_t segments() const {
+    std::size_t out = 0;
+    for (const auto& [name, bytes] : m_objects.all)
+      if (name.find("snapshot") == name.npos) ++out;
+    return out;
+  }
+
+  JournalOptions m_options{
+      .part_bytes = 4096, .segment_bytes = 4096, .changes_max = 50, .outweigh_bytes = 64U << 10, .segments_max = 8};
+  std::optional<JournalWriter> m_writer{std::in_place, catalog::Journal(*m_database), m_objects, m_options};
+  int m_rebuilt = 0;
+};
+
+TEST_F(JournalTest, BeginsWithASnapshotAndGoesOnWithSegments) {
+  push("a", "before");
+  pass();
+  ASSERT_EQ(m_objects.all.size(), 1U);
+  EXPECT_NE(m_objects.all.begin()->first.find(".snapshot."), std::string::npos);
+  expect_rebuildable();
+  push("a", "after");
+  pass();
+  EXPECT_EQ(segments(), 1U);
+  expect_rebuildable();
+}
+
+TEST_F(JournalTest, WritesNothingWhereNothingChanged) {
+  pass();
+  pass();
+  const auto all = m_objects.all;
+  EXPECT_FALSE(m_writer->pass().value());
+  EXPECT_EQ(m_objects.all, all);
+}
+
+TEST_F(JournalTest, ReplacesASegmentUntilItIsWorthAnObject) {
+  pass();
+  for (int i = 0; i < 40; ++i) {
+    push("a", "blob " + std::to_string(i));
+    pass();
+    EXPECT_LE(m_objects.all.size(), 8U);
+    expect_rebuildable();
+  }
+  EXPECT_GT(segments(), 1U);
+  for (const auto& [name, bytes] : m_objects.all) EXPECT_LT(bytes.size(), 2 * m_options.segment_bytes) << name;
+}
+
+TEST_F(JournalTest, BeginsANewGenerationWhereSegmentsOutweighTheSnapshot) {
+  pass();
+  const auto first = m_objects.all.begin()->first.substr(0, 17);
+  std::size_t most = 0;
+  std::uint64_t largest = 0;
+  for (int i = 0; i < 400; ++i) {
+    const auto name = "s" + std::to_string(i % 8);  // rewrites a few rows
+    ASSERT_TRUE(m_catalog->set_setting(name, std::string(1000, 'x') + std::to_string(i)));
+    pass();
+    most = std::max(most, m_objects.all.size());
+    largest = std::max(largest, m_writer->size());
+  }
+  EXPECT_NE(m_objects.all.begin()->first.substr(0, 17), first);
+  EXPECT_LT(largest, 200'000U);  // although 400,000 bytes were written
+  EXPECT_LT(most, 30U);
+  expect_rebuildable();
+}
+
+TEST_F(JournalTest, FinishesASegmentOfManyChangesHoweverSmall) {
+  pass();
+  const auto waiting = [&] {
+    std::int64_t out = 0;
+    EXPECT_TRUE(m_database->read(
+        [&](sql::Session& session) { out = session.number("SELECT COUNT(*) FROM change").value_or(0); }));
+    return out;
+  };
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(m_catalog->set_setting("s", std::to_string(i)));  // always the same row
+    pass();
+    EXPECT_LE(waiting(), 51);
+  }
+  expect_rebuildable();
+}
+
+TEST_F(JournalTest, GoesOnAfterARestart) {
+  pass();
+  push("a", "x");
+  pass();
+  restart();
+  push("a", "y");
+  pass();
+  EXPECT_EQ(m_objects.all.size(), 2U);  // one snapshot, one segment: the open one was replaced
+  expect_rebuildable();
+  restart();
+  EXPECT_FALSE(m_writer->pass().value());
+  expect_rebuildable();
+}
+
+TEST_F(JournalTest, KeepsOneWholeStateWhereverItFails) {
+  for (const auto fault : {test::Fault::before, test::Fault::after})
+    for (int call = 1; call < 12; ++call) {
+      pass();
+      const auto whole = [&] {
+        const auto file = m_directory / ("whole" + std::to_string(m_rebuilt++));
+        const auto database = std::move(sql::SqliteDatabase::open(file, sql::SqliteMode::fill).value());
+        catalog::Rebuild rebuild(*database, m_clock);
+        return lifecycle::rebuild(m_objects, "", rebuild, [](std::uint64_t, std::uint64_t) {}).has_value();
+      };
+      m_objects.plan.arm(call, fault);
+      for (int i = 0; i < 12; ++i) {
+        ASSERT_TRUE(m_catalog->set_setting("s" + std::to_string(call), std::string(3000, 'x') + std::to_string(i)));
+        const bool failed = !m_writer->pass();
+        if (!failed) continue;
+        m_objects.plan.disarm();
+        EXPECT_TRUE(whole()) << call;
+        if (i % 2 == 0) restart();  // else the same process goes on
+        m_objects.plan.arm(0);
+      }
+      m_objects.plan.disarm();
+      pass();
+      pass();
+      expect_rebuildable();
+      restart();
+      pass();
+      EXPECT_EQ(survey_journal(m_objects.list().value()).generations.size(), 1U);
+    }
+}
+
+TEST_F(JournalTest, RemovesWhatACrashLeft) {
+  pass();
+  const auto kept = m_objects.all;
+  m_objects.all["00000009-abcdef01.snapshot.0000000000000009.0000"] = "half of one";
+  m_objects.all["00000001-00000000.0000000000000001.0000000000000009.0000.end"] = "no snapshot";
+  m_objects.all["00000001-00000000.0000000000000001.0000000000000009.0000.end.new"] = "being written";
+  restart();
+  pass();
+  EXPECT_EQ(m_objects.all, kept);
+}
+
+TEST_F(JournalTest, LeavesAGenerationThatKnowsMoreThanTheCatalog) {
+  push("a", "x");
+  pass();
+  const auto older = m_directory / "older";
+  ASSERT_TRUE(sql::copy_sqlite(m_directory / "catalog.sqlite", older));
+  push("a", "y");
+  pass();
+  const auto known = m_objects.all;
+
+  // Somebody puts the older catalog in its place.
+  const auto database = std::move(sql::SqliteDatabase::open(older).value());
+  JournalWriter writer(catalog::Journal(*database), m_objects, m_options);
+  ASSERT_TRUE(writer.pass());
+  ASSERT_TRUE(writer.pass());
+  for (const auto& [name, bytes] : known) EXPECT_TRUE(m_objects.all.contains(name)) << name;
+  EXPECT_EQ(survey_journal(m_objects.list().value()).generations.size(), 2U);
+
+  const auto file = m_directory / "again";
+  const auto again = std::move(sql::SqliteDatabase::open(file, sql::SqliteMode::fill).value());
+  catalog::Rebuild rebuild(*again, m_clock);
+  ASSERT_TRUE(
+      lifecycle::rebuild(m_objects, known.begin()->first.substr(0, 17), rebuild, [](std::uint64_t, std::uint64_t) {}));
+  EXPECT_EQ(catalog::journal_prints(*again).value(), catalog::journal_prints(*m_database).value());
+}
+
+TEST_F(JournalTest, BeginsAnewWhereTheStoreLostIt) {
+  push("a", "x");
+  pass();
+  push("a", "y");
+  pass();
+  const auto first = m_objects.all.begin()->first.substr(0, 17);
+  for (auto at = m_objects.all.begin(); at != m_objects.all.end();)
+    at = at->first.find("snapshot") == std::string::npos ? ++at : m_objects.all.erase(at);
+  restart();
+  pass();
+  pass();
+  EXPECT_EQ(survey_journal(m_objects.list().value()).generations.size(), 1U);
+  EXPECT_NE(m_objects.all.begin()->first.substr(0, 17), first);
+  expect_rebuildable();
+}
+
+TEST_F(JournalTest, TakesThePlaceOfTheOneACatalogWasRebuiltOf) {
+  push("a", "x");
+  pass();
+  const auto file = m_directory / "rebuilt";
+  {
+    const auto database = std::move(sql::SqliteDatabase::open(file, sql::SqliteMode::fill).value());
+    catalog::Rebuild rebuild(*database, m_clock);
+    ASSERT_TRUE(lifecycle::rebuild(m_objects, "", rebuild, [](std::uint64_t, std::uint64_t) {}));
+  }
+  const auto database = std::move(sql::SqliteDatabase::open(file).value());
+  JournalWriter writer(catalog::Journal(*database), m_objects, m_options);
+  ASSERT_TRUE(writer.pass());
+  ASSERT_TRUE(writer.pass());
+  const auto survey = survey_journal(m_objects.list().value());
+  ASSERT_EQ(survey.generations.size(), 1U);
+  EXPECT_TRUE(survey.generations.begin()->first.starts_with("00000002-"));
+  expect_rebuildable();
+}
+
+TEST_F(JournalTest, GivesALargeSnapshotUpWhenTheServerStops) {
+  for (int i = 0; i < 100; ++i) push("a", "blob " + std::to_string(i));
+  m_writer->hurry();
+  EXPECT_EQ(m_writer->pass().error().failure, Failure::busy);
+  restart();
+  pass();
+  pass();
+  expect_rebuildable();
+}
+
+TEST_F(JournalTest, IsLeftAloneInReadOnlyMode) {
+  m_catalog->set_read_only(true);
+  EXPECT_FALSE(m_writer->pass().value());
+  EXPECT_TRUE(m_objects.all.empty());
+}
+
+TEST_F(JournalTest, IsKeptByAThreadUntilTheLastChange) {
+  Metrics metrics;
+  {
+    const JournalKeeper keeper(catalog::Journal(*m_database), m_objects, metrics,
+                               {.interval = std::chrono::milliseconds(5)});
+    for (int i = 0; i < 50; ++i) push("a", "blob " + std::to_string(i));
+    EXPECT_NE(metrics.expose().find("slipway_journal_lag_seconds"), std::string::npos);
+  }
+  expect_rebuildable();
+}
+
+TEST(JournalObject, HasANameThatCanBeReadBack) {
+  for (const JournalObject& object : {JournalObject{{"00000001-0123abcd", std::nullopt, 7}, 0, true},
+                                      JournalObject{{"00000001-0123abcd", 7, std::int64_t{1} << 62}, 65535, false}})
+    EXPECT_EQ(journal_object(name_of(object)), object) << name_of(object);
+}
+
+TEST(JournalObject, HasNoOtherName) {
+  for (const auto* name :
+       {"", ".", "....", "00000001-0123abcd", "00000001-0123abcd.snapshot.0000000000000007",
+        "00000001-0123abcd.snapshot.0000000000000007.0000.END",
+        "00000001-0123abcd.snapshot.0000000000000007.0000.end.new", "0000001-0123abcd.snapshot.0000000000000007.0000",
+        "00000001_0123abcd.snapshot.0000000000000007.0000", "00000001-0123abcg.snapshot.0000000000000007.0000",
+        "00000001-0123abcd.snap.0000000000000007.0000", "00000001-0123abcd.snapshot.-000000000000007.0000",
+        "00000001-0123abcd.snapshot.0000000000000007.00000",
+        "00000001-0123abcd.ffffffffffffffff.0000000000000007.0000"})
+    EXPECT_FALSE(journal_object(name)) << name;
+}
+
+}  // namespace
+}  // namespace slipway::lifecycle
