@@ -7,6 +7,7 @@
 #include "cli/data_directory.hpp"
 #include "cli/progress.hpp"
 
+#include <array>
 #include <fmt/format.h>
 #include <optional>
 #include <unistd.h>

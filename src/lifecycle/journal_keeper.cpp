@@ -34,33 +34,31 @@ Result<> JournalWriter::find_place() {
   auto survey = survey_journal(objects);
   TRY_ASSIGN(m_state, m_journal.state());
   TRY_ASSIGN(const auto newest, m_journal.newest());
-  const auto own_name = m_state ? m_state->generation : "";
+  const auto own = survey.generations.find(m_state ? m_state->generation : "");
   TRY(remove(survey.others));  // left by a crash in the middle of writing one
-  for (const auto& [generation, chain] : survey.generations)
-    if (chain.stretches.empty() && generation != own_name) TRY(remove(chain.unused));
+  for (auto at = survey.generations.begin(); at != survey.generations.end(); ++at)
+    if (at != own && at->second.stretches.empty()) TRY(remove(at->second.unused));
 
-  m_planned = catalog::JournalState{next_generation(survey), catalog::migrations().back().version, 0, own_name};
-  if (const auto own = survey.generations.find(own_name); own != survey.generations.end()) {
-    auto& chain = own->second;
-    const bool gone_back = chain.reach() > newest;
-    if (gone_back) {
-      log::warn("the catalog is older than its journal in the store: what was changed since is in the journal, from "
-                "which 'slipway rebuild' makes a catalog",
-                {{"generation", own_name}});
-      m_planned->superseded.clear();
-    }
-    const bool whole = chain.reach() >= m_state->finished && m_state->schema == m_planned->schema;
-    if (whole && !gone_back) {
-      for (const auto& object : objects)
-        if (!m_state->superseded.empty() && object.name.starts_with(m_state->superseded + "."))
-          TRY(m_objects.remove(object.name));
-      TRY(go_on(std::move(chain)));
-      if (m_hurried || !is_outweighed()) m_planned.reset();
-    }
-  } else if (own_name.empty() && m_state) {
-    m_planned->superseded = m_state->superseded;
+  const int schema = catalog::migrations().back().version;
+  const bool is_there = own != survey.generations.end();
+  const bool gone_back = is_there && own->second.reach() > newest;
+  const bool is_usable =
+      is_there && !gone_back && own->second.reach() >= m_state->finished && m_state->schema == schema;
+  if (gone_back)
+    log::warn("the catalog is older than its journal in the store: what was changed since is in the journal, from "
+              "which 'slipway rebuild' makes a catalog",
+              {{"generation", own->first}});
+  if (is_usable) {
+    for (const auto& object : objects)
+      if (!m_state->superseded.empty() && object.name.starts_with(m_state->superseded + "."))
+        TRY(m_objects.remove(object.name));
+    TRY(go_on(std::move(own->second)));
   }
+  m_planned.reset();
   m_has_place = true;
+  if (is_usable && (m_hurried || !is_outweighed())) return {};
+  m_planned = {next_generation(survey), schema, 0, ""};
+  if (m_state && !gone_back) m_planned->superseded = is_there ? own->first : m_state->superseded;
   return {};
 }
 
