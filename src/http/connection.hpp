@@ -90,7 +90,7 @@ private:
   Step end_exchange(bool complete);
   Step begin_lingering();
 
-  IoState fill(std::size_t size_min);
+  IoState fill(std::size_t size_max);
   Step park(Next next, std::chrono::milliseconds time_allowed);
   Next resume_soon();
   Step park_for_body();
