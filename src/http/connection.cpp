@@ -100,7 +100,7 @@ Connection::Step Connection::step_head() {
     if (m_in.size() >= m_shared.limits.head_bytes)
       return refuse({431, "the request head is larger than this server accepts"});
   }
-  switch (fill(4096)) {
+  switch (fill(4096, 4096)) {
   case IoState::ok: return std::nullopt;
   case IoState::closed:
     if (m_parser && m_expired) return refuse({408, "the request head took too long"});
@@ -195,7 +195,7 @@ Connection::Step Connection::step_body() {
     const auto wanted = body_piece_bytes - (m_sink->starts_at() + m_bytes_in) % body_piece_bytes;
     while (m_in.size() < wanted && !blocked) {
       const auto before = m_in.size();
-      switch (fill(std::min(wanted - before, std::max<std::size_t>(16384, before)))) {
+      switch (fill(std::min(wanted - before, std::max<std::size_t>(16384, before)), wanted - before)) {
       case IoState::ok: m_window_bytes += m_in.size() - before; break;
       case IoState::closed:
         // What came last is handed on first: an upload can go on from there.
@@ -310,7 +310,7 @@ Connection::Step Connection::begin_lingering() {
 Connection::Step Connection::step_lingering() {
   for (;;) {
     m_in.consume(m_in.size());
-    switch (fill(16384)) {
+    switch (fill(16384, 16384)) {
     case IoState::ok:
       if ((m_window_bytes += m_in.size()) > linger_bytes_max || now() > m_since + linger_time) return Next::close;
       break;
@@ -335,8 +335,9 @@ void Connection::report(bool complete) {
   m_bytes_in = 0;
 }
 
-IoState Connection::fill(std::size_t size_max) {
-  const auto io = m_transport->read(m_in.room(size_max).first(size_max));
+IoState Connection::fill(std::size_t room_min, std::size_t size_max) {
+  const auto room = m_in.room(room_min);
+  const auto io = m_transport->read(room.first(std::min(room.size(), size_max)));
   if (io.state == IoState::ok) m_in.filled(io.bytes);
   return io.state;
 }
