@@ -14,7 +14,7 @@ namespace slipway::http {
 namespace {
 
 constexpr std::int64_t no_deadline = std::numeric_limits<std::int64_t>::max();
-constexpr std::size_t body_piece_bytes = 256U << 10;     // what a body is handed on in
+constexpr std::size_t body_piece_bytes = 512U << 10;     // what a body is handed on in
 constexpr std::size_t inline_answer_bytes = 256U << 10;  // what a worker ships itself before a pump takes over
 constexpr std::size_t turn_bytes = 4U << 20;             // a fast uploader then lets others have the worker
 constexpr int turn_requests = 64;                        // the same for a pipeliner
@@ -100,7 +100,7 @@ Connection::Step Connection::step_head() {
     if (m_in.size() >= m_shared.limits.head_bytes)
       return refuse({431, "the request head is larger than this server accepts"});
   }
-  switch (fill(4096)) {
+  switch (fill(4096, 4096)) {
   case IoState::ok: return std::nullopt;
   case IoState::closed:
     if (m_parser && m_expired) return refuse({408, "the request head took too long"});
@@ -192,9 +192,10 @@ Connection::Step Connection::step_body() {
   for (std::size_t turn = 0;;) {
     bool blocked = false;
     const auto scanned = m_in.size() - std::min<std::size_t>(m_in.size(), 3);
-    while (m_in.size() < body_piece_bytes && !blocked) {
+    const auto wanted = body_piece_bytes - (m_sink->starts_at() + m_bytes_in) % body_piece_bytes;
+    while (m_in.size() < wanted && !blocked) {
       const auto before = m_in.size();
-      switch (fill(std::min(body_piece_bytes, std::max<std::size_t>(16384, m_in.size())))) {
+      switch (fill(std::min(wanted - before, std::max<std::size_t>(16384, before)), wanted - before)) {
       case IoState::ok: m_window_bytes += m_in.size() - before; break;
       case IoState::closed:
         // What came last is handed on first: an upload can go on from there.
@@ -309,7 +310,7 @@ Connection::Step Connection::begin_lingering() {
 Connection::Step Connection::step_lingering() {
   for (;;) {
     m_in.consume(m_in.size());
-    switch (fill(16384)) {
+    switch (fill(16384, 16384)) {
     case IoState::ok:
       if ((m_window_bytes += m_in.size()) > linger_bytes_max || now() > m_since + linger_time) return Next::close;
       break;
@@ -334,8 +335,9 @@ void Connection::report(bool complete) {
   m_bytes_in = 0;
 }
 
-IoState Connection::fill(std::size_t size_min) {
-  const auto io = m_transport->read(m_in.room(size_min));
+IoState Connection::fill(std::size_t room_min, std::size_t size_max) {
+  const auto room = m_in.room(room_min);
+  const auto io = m_transport->read(room.first(std::min(room.size(), size_max)));
   if (io.state == IoState::ok) m_in.filled(io.bytes);
   return io.state;
 }

@@ -90,7 +90,8 @@ private:
   Step end_exchange(bool complete);
   Step begin_lingering();
 
-  IoState fill(std::size_t size_min);
+  /// Reads up to `size_max` bytes into the buffer, which grows where it has less than `room_min` left.
+  IoState fill(std::size_t room_min, std::size_t size_max);
   Step park(Next next, std::chrono::milliseconds time_allowed);
   Next resume_soon();
   Step park_for_body();

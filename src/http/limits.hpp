@@ -18,7 +18,7 @@ struct Limits {
   std::chrono::milliseconds rate_window{30'000};
   std::chrono::milliseconds drain_timeout{30'000};  ///< how long running requests may go on after SIGTERM
   std::size_t body_buffer_bytes = 256U << 20;       ///< request bodies waiting in memory, all together; past it each
-                                                    ///< connection hands on what it has instead of filling its 256 KiB
+                                                    ///< connection hands on what it has instead of filling its 512 KiB
   std::size_t cold_reads = 64;                      ///< answers waiting for the disk at once; one more is answered 503
 };
 

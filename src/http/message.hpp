@@ -81,6 +81,8 @@ struct Response {
 class BodySink {
 public:
   virtual ~BodySink() = default;
+  /// Where in its file the body begins. Pieces end at multiples of their size there, as files are written fastest.
+  virtual std::uint64_t starts_at() const { return 0; }
   /// The next piece, valid during the call. A response refuses the rest of the body.
   virtual std::optional<Response> write(ByteView piece) = 0;
   /// All pieces came.

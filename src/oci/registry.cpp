@@ -34,6 +34,7 @@ void add_version(Response& response) { response.headers.add("Docker-Distribution
 class VersionedSink final : public http::BodySink {
 public:
   explicit VersionedSink(std::unique_ptr<http::BodySink> sink) : m_sink(std::move(sink)) {}
+  std::uint64_t starts_at() const override { return m_sink->starts_at(); }
   std::optional<Response> write(ByteView piece) override {
     auto refusal = m_sink->write(piece);
     if (refusal) add_version(*refusal);

@@ -61,7 +61,7 @@ public:
              std::shared_ptr<ActiveUploads::Hold> hold, blob::Intake intake, std::optional<ByteRange> chunk,
              std::optional<Digest> digest)
       : m_registry(registry), m_request(request), m_upload(std::move(upload)), m_hold(std::move(hold)),
-        m_intake(std::move(intake)), m_chunk(chunk), m_digest(std::move(digest)),
+        m_start(m_upload.position), m_intake(std::move(intake)), m_chunk(chunk), m_digest(std::move(digest)),
         m_resumable(!m_digest || !m_upload.token.empty()) {
     m_hold->save = [this] { close(); };
   }
@@ -74,6 +74,8 @@ public:
     }
     m_registry.m_active.release(m_upload.id, m_hold);
   }
+
+  std::uint64_t starts_at() const override { return m_start; }
 
   std::optional<Response> write(ByteView piece) override {
     const std::lock_guard lock(m_hold->mutex);
@@ -149,6 +151,7 @@ private:
   http::Request& m_request;
   catalog::Upload m_upload;
   const std::shared_ptr<ActiveUploads::Hold> m_hold;
+  const std::uint64_t m_start;           // m_upload moves on
   std::optional<blob::Intake> m_intake;  // while this request has the session's file
   const std::optional<ByteRange> m_chunk;
   const std::optional<Digest> m_digest;  // PUT

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 #include <set>
+#include <sys/stat.h>
 
 namespace slipway::blob {
 namespace {
@@ -128,6 +129,20 @@ TEST_F(FsStoreTest, OverwritesWhatACrashLeftOfTheSameUpload) {
   const auto location = (*upload)->finish();
   ASSERT_TRUE(location);
   EXPECT_EQ(read_file(m_root / location->key, 100), "new");
+}
+
+TEST_F(FsStoreTest, GivesBackTheRoomThatALargeUploadDidNotUse) {
+  const auto store = open();
+  const std::string mebibyte(1U << 20, 'x');
+  auto upload = store->begin(LocationId{7}, true);
+  ASSERT_TRUE(upload);
+  for (int i = 0; i < 9; ++i) ASSERT_TRUE((*upload)->write(as_bytes(mebibyte)));
+  const auto location = (*upload)->finish();
+  ASSERT_TRUE(location);
+  struct stat status{};
+  ASSERT_EQ(::stat((m_root / location->key).c_str(), &status), 0);
+  EXPECT_EQ(status.st_size, 9 << 20);
+  EXPECT_LT(status.st_blocks * 512, 10 << 20);
 }
 
 TEST_F(FsStoreTest, DropsWhatWasWrittenBehindTheToken) {

@@ -3,6 +3,7 @@
 #include "../../support/temp_directory.hpp"
 #include "running_server.hpp"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <future>
 #include <latch>
@@ -122,6 +123,32 @@ TEST(Server, TurnsAThrowingHandlerInto500AndGoesOn) {
   EXPECT_EQ(answer.status(), 500);
   EXPECT_EQ(answer.body.find("secret"), std::string::npos);
   EXPECT_EQ(client.ask("GET /good").body, "fine");
+}
+
+TEST(Server, HandsABodyOnInPiecesThatEndWhereAFileLikesIt) {
+  constexpr std::uint64_t start = 1000;
+  constexpr std::uint64_t page = 64U << 10;
+  /// Tells where all of its pieces but the last ended.
+  class Ends final : public BodySink {
+  public:
+    std::uint64_t starts_at() const override { return start; }
+    std::optional<Response> write(ByteView piece) override {
+      m_at += piece.size();
+      m_ends.push_back(m_at);
+      return std::nullopt;
+    }
+    Response finish() override {
+      m_ends.pop_back();
+      const bool even = std::ranges::all_of(m_ends, [](auto end) { return end % page == 0; });
+      return Response::text(200, even && !m_ends.empty() ? "even" : "odd");
+    }
+
+  private:
+    std::uint64_t m_at = start;
+    std::vector<std::uint64_t> m_ends;
+  };
+  const RunningServer server([](Request&) -> Answer { return std::make_unique<Ends>(); });
+  EXPECT_EQ(server.connect().ask("PUT /", "", std::string(3U << 20, 'x')).body, "even");
 }
 
 class ThrowingSink final : public BodySink {
