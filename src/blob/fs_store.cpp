@@ -301,6 +301,13 @@ Result<> FsStore::list(const std::function<void(const Location&)>& each) {
     if (const auto id = id_of(at->path())) each({*id, LocationKind::raw, key_of(*id), {0, size}});
   }
   if (error) return fail_errno(error.value(), "listing " + m_directory.string());
+  for (fs::directory_iterator at(m_directory / "uploads", error), end; !error && at != end; at.increment(error)) {
+    std::error_code gone;
+    const auto size = at->file_size(gone);
+    const auto id = id_of(at->path());
+    if (id && !gone) each({*id, LocationKind::upload, {}, {0, size}});
+  }
+  if (error) return fail_errno(error.value(), "listing " + m_directory.string());
   return m_packs.list(each);
 }
 

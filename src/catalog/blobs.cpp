@@ -126,6 +126,7 @@ Result<std::vector<blob::Location>> Catalog::unknown(const std::vector<blob::Loc
     out.clear();
     for (const auto& object : objects) {
       const auto id = static_cast<std::int64_t>(number_of(object.id));
+      // A session has bytes outside the catalog once it was claimed, which is what raises its epoch.
       const bool known = object.kind == blob::LocationKind::old_pack
                              ? session.number("SELECT 1 FROM pack WHERE key = $1", {object.key}).has_value()
                              : session.number("SELECT 1 FROM location WHERE id = $1", {id}) ||

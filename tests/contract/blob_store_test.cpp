@@ -69,9 +69,12 @@ protected:
   }
   std::string read(const Location& location) { return read(location, {0, location.range.length}); }
 
-  std::map<std::uint64_t, std::uint64_t> listed() {
+  /// The sizes of what is finished, or else of uploads that are not.
+  std::map<std::uint64_t, std::uint64_t> listed(bool uploads = false) {
     std::map<std::uint64_t, std::uint64_t> out;
-    EXPECT_TRUE(m_store->list([&](const Location& object) { out.emplace(number_of(object.id), object.range.length); }));
+    EXPECT_TRUE(m_store->list([&](const Location& object) {
+      if ((object.kind == LocationKind::upload) == uploads) out.emplace(number_of(object.id), object.range.length);
+    }));
     return out;
   }
 
@@ -177,6 +180,7 @@ TEST_P(BlobStoreContract, LeavesNothingOfAnAbandonedUpload) {
     EXPECT_TRUE(upload->abandon());
   }
   EXPECT_TRUE(listed().empty());
+  EXPECT_TRUE(listed(true).empty());
 }
 
 TEST_P(BlobStoreContract, GoesOnAfterARestart) {
@@ -186,6 +190,8 @@ TEST_P(BlobStoreContract, GoesOnAfterARestart) {
   ASSERT_TRUE(token);
   EXPECT_LE(token->size(), 4096U);
   upload.reset();
+  EXPECT_EQ(listed(true).size(), 1U);
+  EXPECT_TRUE(listed(true).contains(42));
   restart();
   const auto resumed = m_store->resume(LocationId{42}, *token);
   ASSERT_TRUE(resumed) << resumed.error().message;

@@ -158,7 +158,8 @@ class DoctorTest(AdminCase):
         self.assertRegex(done.stdout, r"fail  store contents: \d blobs have lost their bytes")
 
     def test_a_file_that_nobody_knows_is_reported_and_left(self):
-        strays = [self.server.data / "store" / name for name in ("raw/ff/00000000000fffff", "packs/0123456789abcdef")]
+        strays = [self.server.data / "store" / name
+                  for name in ("raw/ff/00000000000fffff", "packs/0123456789abcdef", "uploads/00000000000ffffe")]
         for number, stray in enumerate(strays):
             stray.parent.mkdir(exist_ok=True)
             stray.write_bytes(b"x" * 1000)
@@ -170,7 +171,7 @@ class DoctorTest(AdminCase):
         self.server.stop()
         self.assertEqual(run_slipway("doctor", "--remove-unknown", "--data", "data", folder=self.server.folder).returncode, 1)
         done = run_slipway("doctor", "--deep", "--remove-unknown", "--data", "data", folder=self.server.folder)
-        self.assertIn("; 2 files (2.0 KiB) are known to no row and were removed", self.ok(done))
+        self.assertIn("; 3 files (2.9 KiB) are known to no row and were removed", self.ok(done))
         self.assertFalse(any(stray.exists() for stray in strays))
         self.server.start()
         self.assertIn("; 0 files", self.ok(self.server.slipway("doctor", "--deep")))

@@ -111,6 +111,19 @@ class RebuildTest(ServerTest):
         self.rebuild("--deep")
         self.assertEqual(dump(self.catalog), dump(lost))
 
+    def test_open_uploads_begin_anew_and_their_bytes_can_be_removed(self):
+        location = self.server.begin_upload("app")
+        self.assertStatus(self.server.request("PATCH", location, body=bytes(200_000)), 202)
+        self.wait_for_journal()
+        self.server.kill()
+        self.lose_catalog()
+        self.rebuild()
+        done = run_slipway("doctor", "--deep", "--remove-unknown", "--data", "data", folder=self.server.folder)
+        self.assertIn("; 1 files (195.3 KiB) are known to no row and were removed", done.stdout)
+        self.assertEqual(list((self.server.data / "store/uploads").iterdir()), [])
+        self.server.start()
+        self.assertStatus(self.server.request("GET", location), 404)
+
     def test_under_load(self):
         stop, acknowledged, problems = threading.Event(), [], []
 

@@ -132,6 +132,7 @@ Result<blob::Space> MemoryStore::space() { return blob::Space{1ULL << 40, 1ULL <
 Result<> MemoryStore::list(const std::function<void(const Location&)>& each) {
   const std::lock_guard lock(m_disk->mutex);
   for (const auto& [id, bytes] : m_disk->finished) each(raw(id, bytes.size()));
+  for (const auto& [id, bytes] : m_disk->suspended) each({id, blob::LocationKind::upload, {}, {0, bytes.size()}});
   return {};
 }
 
