@@ -42,7 +42,9 @@ Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::filesyst
   database->m_read_only = read_only;
   TRY_ASSIGN(database->m_writer, SqliteConnection::open(file.string(), mode));
   if (!read_only) {
-    constexpr auto* prepare = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; COMMIT;";
+    // A long read, such as a copy, lets the log grow; afterwards it gives the room back.
+    constexpr auto* prepare = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=67108864; "
+                              "BEGIN IMMEDIATE; COMMIT;";
     if (auto ready = database->m_writer->script(prepare); !ready)
       return std::unexpected(ready.error().during(file.string()));
     database->m_writer->keep_log(false);  // it could write

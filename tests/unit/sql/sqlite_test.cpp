@@ -303,6 +303,24 @@ TEST_F(SqliteTest, MoreReadersThanConnectionsAllGetTheirTurn) {
   EXPECT_EQ(good, 200);
 }
 
+TEST_F(SqliteTest, TheLogGivesBackWhatALongReadLetItGrowTo) {
+  const std::vector<std::byte> bytes(8U << 20, std::byte{'x'});
+  const auto log = m_file.string() + "-wal";
+  const auto put = [&](std::int64_t id) {
+    EXPECT_TRUE(m_database->write([&](Session& session) -> Result<> {
+      session.run("INSERT INTO item (id, bytes) VALUES ($1, $2)", {id, ByteView(bytes)});
+      return {};
+    }));
+  };
+  ASSERT_TRUE(m_database->read([&](Session& session) {
+    session.number("SELECT COUNT(*) FROM item");  // from here on it sees this state
+    for (int id = 0; id < 12; ++id) put(id);
+  }));
+  EXPECT_GT(std::filesystem::file_size(log), 80U << 20);
+  for (int id = 20; id < 24; ++id) ASSERT_TRUE(add(id));
+  EXPECT_LE(std::filesystem::file_size(log), 64U << 20);
+}
+
 TEST_F(SqliteTest, ClosingWaitsForWritesThatWait) {
   std::latch holding{1};
   std::promise<void> go_on;
