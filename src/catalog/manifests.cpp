@@ -44,20 +44,25 @@ std::optional<std::int64_t> manifest_of(sql::Session& session, const Digest& dig
 
 std::int64_t Catalog::ensure_manifest(sql::Session& session, const NewManifest& manifest, std::int64_t digest) {
   if (const auto known = manifest_of(session, manifest.digest)) return *known;
+  std::vector<std::int64_t> targets;
+  sql::Parameter subject = nullptr;
+  for (const auto& edge : manifest.edges) {
+    targets.push_back(ensure_digest(session, edge.digest));
+    if (edge.kind == EdgeKind::subject) subject = targets.back();
+  }
   const auto id =
       session
-          .number("INSERT INTO manifest (bytes, artifact_type, annotations, created_at) VALUES ($1, $2, $3, $4) "
-                  "RETURNING id",
-                  {as_bytes(manifest.bytes), or_null(manifest.artifact_type), or_null(manifest.annotations), now()})
+          .number("INSERT INTO manifest (bytes, artifact_type, subject, annotations, created_at) VALUES ($1, $2, $3, "
+                  "$4, $5) RETURNING id",
+                  {as_bytes(manifest.bytes), or_null(manifest.artifact_type), subject, or_null(manifest.annotations),
+                   now()})
           .value();
   session.run("UPDATE digest SET manifest = $1 WHERE id = $2", {id, digest});
-  std::int64_t ordinal = 0;
-  for (const auto& edge : manifest.edges) {
-    const auto target = ensure_digest(session, edge.digest);
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const auto& edge = manifest.edges[i];
     session.run("INSERT INTO edge (manifest, ordinal, kind, digest, media_type, size) VALUES ($1, $2, $3, $4, $5, $6)",
-                {id, ordinal++, static_cast<std::int64_t>(edge.kind), target, edge.media_type,
+                {id, static_cast<std::int64_t>(i), static_cast<std::int64_t>(edge.kind), targets[i], edge.media_type,
                  static_cast<std::int64_t>(edge.size)});
-    if (edge.kind == EdgeKind::subject) session.run("UPDATE manifest SET subject = $1 WHERE id = $2", {target, id});
   }
   return id;
 }
