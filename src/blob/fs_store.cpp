@@ -51,6 +51,7 @@ public:
 
   Result<ResumeToken> suspend() override {
     SLIPWAY_INVARIANT(!m_aside.empty());
+    TRY(give_room_back());
     TRY(flush_file(m_file.get()));
     if (!m_suspended) TRY(sync_directory(m_aside.parent_path()));
     m_suspended = true;
@@ -64,7 +65,7 @@ public:
   Result<Location> finish() override {
     const auto key = key_of(m_id);
     const auto path = m_store.path_of(key);
-    if (m_has_room) TRY(truncate_file(m_file.get(), m_position));
+    TRY(give_room_back());
     TRY(flush_file(m_file.get()));
     TRY(m_store.ensure_folder(path.parent_path()));
     if (m_aside.empty()) {
@@ -96,8 +97,12 @@ private:
     const auto came = static_cast<off_t>(m_position - m_prepared);
     ::sync_file_range(m_file.get(), static_cast<off_t>(m_prepared), came, SYNC_FILE_RANGE_WRITE);
     m_prepared = m_position;
-    if (::fallocate(m_file.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(m_position), stride_bytes) == 0)
-      m_has_room = true;
+    m_has_room = true;  // some of it even where it fails
+    static_cast<void>(::fallocate(m_file.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(m_position), stride_bytes));
+  }
+
+  Result<> give_room_back() {
+    return std::exchange(m_has_room, false) ? truncate_file(m_file.get(), m_position) : Result<>();
   }
 
   static constexpr std::uint64_t stride_bytes = 4U << 20;
@@ -108,7 +113,7 @@ private:
   const fs::path m_aside;  // empty for an unnamed file
   std::uint64_t m_position;
   std::uint64_t m_prepared = m_position;
-  bool m_has_room = false;  // beyond the end of the file: given back when it is finished or resumed
+  bool m_has_room = false;  // beyond the end of the file
   bool m_suspended;         // a token exists: the file must outlive this object
 };
 

@@ -25,8 +25,8 @@ Result<std::string> FileObjects::get(const std::string& name) {
 
 Result<> FileObjects::remove(const std::string& name) {
   const auto path = m_directory / name;
-  if (::unlink(path.c_str()) < 0) return errno == ENOENT ? Result<>() : fail_errno(errno, "removing " + path.string());
-  return sync_directory(m_directory);
+  if (::unlink(path.c_str()) < 0 && errno != ENOENT) return fail_errno(errno, "removing " + path.string());
+  return {};
 }
 
 Result<std::vector<NamedObject>> FileObjects::list() {

@@ -25,7 +25,7 @@ public:
   virtual Result<> put(const std::string& name, std::string_view bytes) = 0;
   /// All of it. not_found where there is none, too_large past object_bytes_max.
   virtual Result<std::string> get(const std::string& name) = 0;
-  /// Durable; removing an absent one succeeds.
+  /// Removing an absent one succeeds. Not durable: one may come back after a crash.
   virtual Result<> remove(const std::string& name) = 0;
   /// All of them, in byte order.
   virtual Result<std::vector<NamedObject>> list() = 0;

@@ -10,7 +10,7 @@ namespace slipway::catalog {
 namespace {
 
 constexpr int format_version = 1;
-constexpr std::size_t line_bytes_max = 128U << 20;  // a manifest of the largest size that can be configured, escaped
+constexpr std::size_t line_bytes_max = 160U << 20;  // a manifest of the largest size that can be configured, escaped
 
 /// A text as JSON, if it is UTF-8.
 std::optional<std::string> quoted(std::string_view text) {

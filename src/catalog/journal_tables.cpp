@@ -46,8 +46,11 @@ JournalTable table_of(const Plan& plan) {
                   plan.condition.empty() ? "" : " WHERE ", plan.condition, fmt::join(plan.primary_key, ", "));
   out.select_present = fmt::format("SELECT {} FROM {} JOIN {} t ON {}", fmt::join(qualified, ", "), changed, plan.name,
                                    fmt::join(same, " AND "));
-  out.select_gone = fmt::format("SELECT c.{} FROM {} WHERE NOT EXISTS (SELECT 1 FROM {} t WHERE {})",
-                                fmt::join(keys, ", c."), changed, plan.name, fmt::join(same, " AND "));
+  // Where a key names several rows, those that are there do not tell which are not.
+  const bool is_one_row = plan.change_key.size() == plan.primary_key.size();
+  out.select_gone = fmt::format("SELECT c.{} FROM {}", fmt::join(keys, ", c."), changed);
+  if (is_one_row)
+    out.select_gone += fmt::format(" WHERE NOT EXISTS (SELECT 1 FROM {} t WHERE {})", plan.name, fmt::join(same, " AND "));
   return out;
 }
 

@@ -25,7 +25,7 @@ struct JournalTable {
   std::vector<JournalColumn> change_key;  ///< what names the rows that change together; a gone one's only values
   std::string select_all;                 ///< in order of the primary key
   std::string select_present;             ///< the rows that changed and are there
-  std::string select_gone;                ///< the change keys of which there is no row any more
+  std::string select_gone;                ///< the change keys whose rows go, before those that are there are put
 };
 
 /// In an order in which each refers to earlier ones, but for digest.manifest and manifest.subject, which form a ring.

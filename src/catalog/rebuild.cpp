@@ -44,14 +44,10 @@ Result<Rebuild::Statements> Rebuild::statements_of(const std::string& name, cons
   if (!table || columns.empty() || !std::ranges::all_of(columns, is_identifier))
     return damaged("a table or column of no known name");
   std::vector<std::string> values;
-  std::vector<std::string> updates;
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    values.push_back(fmt::format("${}", i + 1));
-    updates.push_back(fmt::format("{0} = EXCLUDED.{0}", columns[i]));
-  }
-  return Statements{.put = fmt::format("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT ({}) DO UPDATE SET {}", name,
-                                       fmt::join(columns, ", "), fmt::join(values, ", "),
-                                       fmt::join(table->primary_key, ", "), fmt::join(updates, ", ")),
+  for (std::size_t i = 0; i < columns.size(); ++i) values.push_back(fmt::format("${}", i + 1));
+  // Ids are used again. Whoever has a name that another has by now is told under its id later in the same segment.
+  return Statements{.put = fmt::format("INSERT OR REPLACE INTO {} ({}) VALUES ({})", name, fmt::join(columns, ", "),
+                                       fmt::join(values, ", ")),
                     .remove = fmt::format("DELETE FROM {} WHERE {}", name, condition_of(table->change_key)),
                     .columns = columns.size(),
                     .keys = table->change_key.size()};

@@ -13,7 +13,7 @@ class Rebuild {
 public:
   Rebuild(sql::Database& database, const Clock& clock) : m_database(database), m_clock(clock) {}
 
-  /// Applies one part, as one transaction. The first one of a snapshot, then the rest, in order; conflict, saying what
+  /// Applies one part, some rows at a time. The first one of a snapshot, then the rest, in order; conflict, saying what
   /// was expected, for any other. Tables are made as they were when it was written. invalid where a newer Slipway wrote
   /// it.
   Result<> apply(std::string_view part);

@@ -38,7 +38,7 @@ Result<> remove_database(const fs::path& file) {
 }
 
 Result<> expect_no_catalog(const fs::path& file) {
-  for (const auto* suffix : {"", "-wal"}) {
+  for (const auto* suffix : {"", "-wal", "-journal"}) {
     std::error_code error;
     if (fs::exists(file.string() + suffix, error))
       return fail(Failure::conflict, file.string() + suffix +

@@ -177,6 +177,31 @@ TEST_P(CatalogJournal, LeavesIdsToTheLostCatalog) {
   EXPECT_EQ(Journal(*database).state().value()->superseded, "g");
 }
 
+TEST_P(CatalogJournal, RebuildsIdsAndNamesThatChangedPlaces) {
+  add_blob("a", "x");  // the newest repository: its id is free once it is gone
+  tell();
+  add_blob("z", "x");
+  ASSERT_TRUE(m_catalog->remove_repository("z", "bob"));
+  ASSERT_TRUE(m_catalog->remove_repository("a", "bob"));
+  add_blob("y", "x");
+  add_blob("a", "x");
+  tell();
+  expect_equal(*rebuilt("repositories"));
+
+  const auto put = [&](const std::string& key, std::string_view text) {
+    ASSERT_TRUE(m_catalog->commit_entry("cache", key, {digest_of(as_bytes(text))}, location_for(text), "store", false));
+  };
+  put("a", "content a");
+  tell();
+  put("c", "content c");
+  ASSERT_TRUE(m_catalog->remove_entry("cache", "c"));
+  ASSERT_TRUE(m_catalog->remove_entry("cache", "a"));
+  put("c", "content c2");
+  put("a", "content a");
+  tell();
+  expect_equal(*rebuilt("digests"));
+}
+
 /// Everything a catalog can be asked to do, at random, so that rows come, change, go, and come again under ids that
 /// others had.
 class RandomWork {

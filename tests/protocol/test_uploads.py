@@ -57,6 +57,16 @@ class WaysTest(UploadCase):
         self.assertCreated(answer, "ways", digest_of(blob))
         self.assertPulls("ways", blob)
 
+    def test_a_stream_whose_chunks_end_wherever_they_like(self):
+        blob = os.urandom(MIB)
+        for first in range((512 << 10) - 12, (512 << 10) + 3):
+            connection, location = self.connect(), self.shared().begin_upload("ways")
+            connection.ask("PATCH", location, [("Transfer-Encoding", "chunked"), ("Content-Type", LAYER)])
+            connection.send(chunked(blob[:first], blob[first:first + 7], blob[first + 7:]))
+            self.assertStatus(connection.response(), 202)
+            answer = connection.request("PUT", f"{location}?digest={digest_of(blob)}", body=b"")
+            self.assertCreated(answer, "ways", digest_of(blob))
+
     def test_several_streams_are_appended(self):
         blob, location = os.urandom(90_000), self.shared().begin_upload("ways")
         for end in (30_000, 60_000, 90_000):
