@@ -94,38 +94,37 @@ void check_pairing(Instance& instance, Report& report) {
   report.ok("store", *store);
 }
 
-/// The journal is whole and not far behind. Other generations know what the catalog does not: nobody removes them but
-/// the administrator, with `remove_others`.
+/// The journal is whole and not far behind. Other generations may know what the catalog does not: nobody removes them
+/// but the administrator, with `remove_others`.
 Result<std::string> check_journal(Instance& instance, bool remove_others) {
-  constexpr std::int64_t far_behind = 100'000;  // changes; some seconds of the fastest pushes
+  constexpr std::int64_t far_behind = 100'000;             // changes; some seconds of the fastest pushes
+  TRY_ASSIGN(const auto state, instance.journal.state());  // first: what it says is in the store, is listed then
   TRY_ASSIGN(const auto objects, instance.journal_objects.list());
-  const auto survey = lifecycle::survey_journal(objects);
-  TRY_ASSIGN(const auto state, instance.journal.state());
   TRY_ASSIGN(const auto newest, instance.journal.newest());
+  const auto survey = lifecycle::survey_journal(objects);
   const auto own = survey.generations.find(state ? state->generation : "");
   if (own == survey.generations.end())
     return fmt::format("none of this catalog yet: a server writes it while it runs; {} objects of others",
                        objects.size());
-  std::size_t others = 0;
-  for (const auto& object : objects) {
-    if (object.name.starts_with(own->first + ".")) continue;
-    ++others;
-    if (remove_others) TRY(instance.journal_objects.remove(object.name));
-  }
-  const auto rest = others == 0 ? std::string()
-                    : remove_others
-                        ? fmt::format("; {} objects of others were removed", others)
-                        : fmt::format("; {} objects of others ('slipway rebuild --journal NAME' reads one)", others);
   const auto& chain = own->second;
+  if (chain.reach() > newest)
+    return fail(Failure::conflict, "the catalog is older than generation " + own->first +
+                                       ": 'slipway rebuild' makes one that knows what was changed since");
   if (chain.reach() < state->finished)
-    return fail(Failure::corrupt, "generation " + own->first +
-                                      " is not whole; the server begins another at its next "
-                                      "start" +
-                                      rest);
-  const auto behind = newest - chain.reach();
-  auto text = fmt::format("generation {}, {} in {} objects, {} changes behind{}", own->first, human_size(chain.size()),
-                          chain.stretches.size(), behind, rest);
-  if (behind > far_behind) return fail(Failure::busy, text + ": the server's log says why");
+    return fail(Failure::corrupt,
+                "generation " + own->first + " is not whole: the server begins another at its next start");
+  std::vector<std::string> others;
+  for (const auto& object : objects)
+    if (!object.name.starts_with(own->first + ".")) others.push_back(object.name);
+  auto text = fmt::format("generation {}, {} in {} objects, {} changes behind", own->first, human_size(chain.size()),
+                          chain.stretches.size(), newest - chain.reach());
+  if (newest - chain.reach() > far_behind) return fail(Failure::busy, text + ": the server's log says why");
+  if (remove_others)
+    for (const auto& name : others) TRY(instance.journal_objects.remove(name));
+  if (!others.empty())
+    text += remove_others
+                ? fmt::format("; {} objects of others were removed", others.size())
+                : fmt::format("; {} objects of others ('slipway rebuild --journal NAME' reads them)", others.size());
   return text;
 }
 

@@ -101,8 +101,8 @@ public:
   /// The store's own identity, made with it: the catalog holds it too, and a mismatch refuses writes.
   virtual Result<std::string> identity() = 0;
   virtual Result<Space> space() = 0;
-  /// Every object, in no order: a raw location, an upload that is not finished, or a pack (as old_pack, id 0), its range
-  /// all of it. Slow: for checks, never on the way of a request.
+  /// Every object, in no order: a raw location, an upload that is not finished, or a pack (as old_pack, id 0), its
+  /// range all of it. Slow: for checks, never on the way of a request.
   virtual Result<> list(const std::function<void(const Location& object)>& each) = 0;
 };
 

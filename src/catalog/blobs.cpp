@@ -97,12 +97,14 @@ Result<> Catalog::remove_blob(const std::string& repository, const Digest& diges
   });
 }
 
-Result<std::vector<blob::Location>> Catalog::deletions(blob::LocationId after, std::size_t limit) {
+Result<std::vector<blob::Location>> Catalog::deletions(blob::LocationId after, std::size_t limit,
+                                                       std::int64_t journaled) {
   std::vector<blob::Location> out;
   TRY(m_database.read([&](sql::Session& session) {
     out.clear();
-    session.run("SELECT location, kind, key FROM deletion WHERE location > $1 ORDER BY location LIMIT $2",
-                {static_cast<std::int64_t>(number_of(after)), static_cast<std::int64_t>(limit)},
+    session.run("SELECT location, kind, key FROM deletion WHERE location > $1 AND (kind <> 4 OR change <= $3) "
+                "ORDER BY location LIMIT $2",
+                {static_cast<std::int64_t>(number_of(after)), static_cast<std::int64_t>(limit), journaled},
                 [&](const sql::Row& row) {
                   out.push_back({.id = blob::LocationId(static_cast<std::uint64_t>(row.integer(0))),
                                  .kind = static_cast<blob::LocationKind>(row.integer(1)),

@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <functional>
+#include <limits>
 
 namespace slipway::catalog {
 
@@ -73,8 +74,10 @@ public:
   /// Takes a blob from a repository; its bytes stay until they are collected. not_found unless it has it.
   Result<> remove_blob(const std::string& repository, const Digest& digest);
   /// Up to `limit` locations after `after`, in order of id, whose bytes are to be removed; forget_deletion() once they
-  /// are gone.
-  Result<std::vector<blob::Location>> deletions(blob::LocationId after, std::size_t limit);
+  /// are gone. Packs only where their blobs went elsewhere by the change `journaled`: a catalog rebuilt of a journal
+  /// that ends before would look for them there.
+  Result<std::vector<blob::Location>> deletions(blob::LocationId after, std::size_t limit,
+                                                std::int64_t journaled = std::numeric_limits<std::int64_t>::max());
   Result<> forget_deletion(blob::LocationId id);
   /// Calls `each` for every location, with a digest of its bytes, in order of id, in pages: for checks and copies. An
   /// error ends it.

@@ -31,9 +31,9 @@ std::string line_of(const JournalTable& table, const sql::Row& row, std::span<co
 /// Cuts rows into parts.
 class Teller {
 public:
-  Teller(JournalStretch stretch, const JournalParts& parts, std::size_t part_bytes)
-      : m_header{.stretch = std::move(stretch), .part = 0, .schema = migrations().back().version, .tables = {}},
-        m_parts(parts), m_part_bytes(part_bytes), m_part(m_header) {}
+  Teller(const JournalTold& told, const JournalParts& parts, std::size_t part_bytes)
+      : m_header{.stretch = told.stretch, .schema = migrations().back().version, .mark = told.mark}, m_parts(parts),
+        m_part_bytes(part_bytes), m_part(m_header) {}
 
   void tell(const sql::Row& row, const JournalTable& table, bool gone) {
     if (m_part.rows() > 0 && m_part.size() >= m_part_bytes) hand_on(false);
@@ -60,6 +60,10 @@ std::int64_t newest_change(sql::Session& session) {
   return session.number("SELECT MAX(sequence) FROM change").value_or(0);
 }
 
+std::optional<std::int64_t> mark_of_change(sql::Session& session, std::int64_t change) {
+  return session.number("SELECT mark FROM change WHERE sequence = $1", {change});
+}
+
 }  // namespace
 
 Result<std::int64_t> Journal::newest() {
@@ -68,13 +72,25 @@ Result<std::int64_t> Journal::newest() {
   return out;
 }
 
+Result<std::optional<std::int64_t>> Journal::mark_of(std::int64_t change) {
+  std::optional<std::int64_t> out;
+  TRY(m_database.read([&](sql::Session& session) { out = mark_of_change(session, change); }));
+  return out;
+}
+
 Result<std::optional<JournalState>> Journal::state() {
   std::optional<JournalState> out;
   TRY(m_database.read([&](sql::Session& session) {
     out.reset();
-    session.run("SELECT generation, schema, finished, superseded FROM journal_state", {}, [&](const sql::Row& row) {
-      out = {std::string(row.text(0)), static_cast<int>(row.integer(1)), row.integer(2), std::string(row.text(3))};
-    });
+    session.run("SELECT generation, schema, finished, mark, superseded, planned FROM journal_state", {},
+                [&](const sql::Row& row) {
+                  out = {.generation = std::string(row.text(0)),
+                         .schema = static_cast<int>(row.integer(1)),
+                         .finished = row.integer(2),
+                         .mark = row.integer(3),
+                         .superseded = std::string(row.text(4)),
+                         .planned = std::string(row.text(5))};
+                });
   }));
   return out;
 }
@@ -82,8 +98,10 @@ Result<std::optional<JournalState>> Journal::state() {
 Result<> Journal::set_state(const JournalState& state) {
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
     session.run("DELETE FROM journal_state");
-    session.run("INSERT INTO journal_state (generation, schema, finished, superseded) VALUES ($1, $2, $3, $4)",
-                {state.generation, std::int64_t{state.schema}, state.finished, state.superseded});
+    session.run(
+        "INSERT INTO journal_state (generation, schema, finished, mark, superseded, planned) VALUES ($1, $2, "
+        "$3, $4, $5, $6)",
+        {state.generation, std::int64_t{state.schema}, state.finished, state.mark, state.superseded, state.planned});
     return {};
   }));
   for (std::int64_t forgotten = forgotten_at_once; forgotten == forgotten_at_once;)
@@ -97,12 +115,13 @@ Result<> Journal::set_state(const JournalState& state) {
   return {};
 }
 
-Result<JournalStretch> Journal::tell(const std::string& generation, std::optional<std::int64_t> after,
-                                     const JournalParts& parts, std::size_t part_bytes) {
-  JournalStretch stretch{generation, after, 0};
+Result<JournalTold> Journal::tell(const std::string& generation, std::optional<std::int64_t> after,
+                                  const JournalParts& parts, std::size_t part_bytes) {
+  JournalTold told{{generation, after, 0}, 0};
   TRY(m_database.read([&](sql::Session& session) {
-    stretch.through = newest_change(session);
-    Teller teller(stretch, parts, part_bytes);
+    told.stretch.through = newest_change(session);
+    told.mark = mark_of_change(session, told.stretch.through).value_or(0);
+    Teller teller(told, parts, part_bytes);
     const auto tell = [&](const std::string& select, const JournalTable& table, bool gone,
                           std::initializer_list<sql::Parameter> parameters) {
       session.run(select, parameters, [&](const sql::Row& row) { teller.tell(row, table, gone); });
@@ -116,7 +135,7 @@ Result<JournalStretch> Journal::tell(const std::string& generation, std::optiona
     }
     teller.end();
   }));
-  return stretch;
+  return told;
 }
 
 Result<std::vector<TablePrint>> journal_prints(sql::Database& database) {

@@ -16,11 +16,18 @@ struct JournalState {
   std::string generation;     ///< empty in a rebuilt catalog: there is none yet
   int schema = 0;             ///< of the tables it tells of
   std::int64_t finished = 0;  ///< the last change it has, but for what may be replaced
+  std::int64_t mark = 0;      ///< that change's
   std::string superseded;     ///< the generation whose place this one took, or is to take; may be empty
+  std::string planned;        ///< one that was begun, and is not this one yet; may be empty
 };
 
 /// Where the parts of a stretch go, in order; `last`: it is whole with this one.
 using JournalParts = std::function<Result<>(const JournalStretch&, std::int64_t part, bool last, std::string text)>;
+
+struct JournalTold {
+  JournalStretch stretch;
+  std::int64_t mark = 0;  ///< of its last change
+};
 
 /// Safe to call from any thread. Errors are the database's.
 class Journal {
@@ -29,14 +36,17 @@ public:
 
   /// The newest change; 0 before the first.
   Result<std::int64_t> newest();
+  /// What tells a change from another of the same number, in another copy of the catalog. Nothing where it is
+  /// forgotten.
+  Result<std::optional<std::int64_t>> mark_of(std::int64_t change);
   Result<std::optional<JournalState>> state();
   /// Keeps a state, and forgets the changes it has. Takes several transactions, so that nobody waits long for any.
   Result<> set_state(const JournalState& state);
 
   /// Tells what changed after `after`, or all there is, up to the state of this moment; in parts of about
   /// `part_bytes`, but never less than one row. Returns what it told of.
-  Result<JournalStretch> tell(const std::string& generation, std::optional<std::int64_t> after,
-                              const JournalParts& parts, std::size_t part_bytes = 4U << 20);
+  Result<JournalTold> tell(const std::string& generation, std::optional<std::int64_t> after, const JournalParts& parts,
+                           std::size_t part_bytes = 4U << 20);
 
   bool is_read_only() const { return m_database.is_read_only(); }
 

@@ -28,7 +28,8 @@ std::string with_tables(const JournalHeader& header) {
     for (const auto& column : table.columns) columns.push_back(column.name);
   }
   Json out{{"slipway_journal", format_version}, {"schema", header.schema}, {"generation", header.stretch.generation},
-           {"through", header.stretch.through}, {"part", header.part},     {"tables", std::move(tables)}};
+           {"through", header.stretch.through}, {"mark", header.mark},     {"part", header.part},
+           {"tables", std::move(tables)}};
   if (header.stretch.after) out["after"] = *header.stretch.after;
   return out.dump() + "\n";
 }
@@ -127,6 +128,7 @@ Result<JournalHeader> header_of(const Json& json) {
   JournalHeader header;
   header.stretch.generation = string_at(json, "generation");
   TRY_ASSIGN(header.stretch.through, integer_at(json, "through"));
+  TRY_ASSIGN(header.mark, integer_at(json, "mark"));
   TRY_ASSIGN(header.part, integer_at(json, "part"));
   TRY_ASSIGN(const auto schema, integer_at(json, "schema"));
   header.schema = static_cast<int>(schema);

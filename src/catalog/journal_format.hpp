@@ -1,7 +1,7 @@
 #pragma once
 // The journal's text. It comes in parts, each an object of the store, of lines of JSON:
 //
-//   {"slipway_journal":1,"schema":5,"generation":"…","after":17,"through":23,"part":0,"tables":{"tag":["repository",…],…}}
+//   {"slipway_journal":1,"schema":5,"generation":"…","after":17,"through":23,"mark":-5,"part":0,"tables":{"tag":["repository",…],…}}
 //   ["gone","tag",4,"latest"]                                     a row that is no more: its table, its key
 //   ["tag",4,"latest",11,20,1763830000000000]                     a row as it is: its table, its columns' values
 //   {"rows":2,"sha256":"…"}                                       how many, and of all that stands before this line
@@ -34,6 +34,7 @@ struct JournalHeader {
   JournalStretch stretch;
   std::int64_t part = 0;
   int schema = 0;                                          ///< of the tables it tells of
+  std::int64_t mark = 0;                                   ///< of the last change it tells of
   std::map<std::string, std::vector<std::string>> tables;  ///< their columns
 };
 

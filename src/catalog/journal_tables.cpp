@@ -50,7 +50,8 @@ JournalTable table_of(const Plan& plan) {
   const bool is_one_row = plan.change_key.size() == plan.primary_key.size();
   out.select_gone = fmt::format("SELECT c.{} FROM {}", fmt::join(keys, ", c."), changed);
   if (is_one_row)
-    out.select_gone += fmt::format(" WHERE NOT EXISTS (SELECT 1 FROM {} t WHERE {})", plan.name, fmt::join(same, " AND "));
+    out.select_gone +=
+        fmt::format(" WHERE NOT EXISTS (SELECT 1 FROM {} t WHERE {})", plan.name, fmt::join(same, " AND "));
   return out;
 }
 

@@ -114,7 +114,7 @@ Result<> Rebuild::apply(std::string_view part) {
   return flush();
 }
 
-Result<> Rebuild::finish() {
+Result<> Rebuild::finish(bool takes_its_place) {
   if (m_part < 0) return fail(Failure::not_found, "there is no journal");
   TRY(migrate(m_database, m_clock));
   return m_database.write([&](sql::Session& session) -> Result<> {
@@ -129,9 +129,10 @@ Result<> Rebuild::finish() {
                 "value = EXCLUDED.value",
                 {std::to_string(highest + locations_skipped)});
     session.run("DELETE FROM change");
-    // Its first journal of its own takes the place of the one it was made of.
-    session.run("INSERT INTO journal_state (generation, schema, finished, superseded) VALUES ('', 0, 0, $1)",
-                {m_stretch.generation});
+    session.run(
+        "INSERT INTO journal_state (generation, schema, finished, mark, superseded, planned) VALUES ('', 0, 0, 0, "
+        "$1, '')",
+        {takes_its_place ? m_stretch.generation : std::string()});
     return {};
   });
 }

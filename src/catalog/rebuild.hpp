@@ -22,8 +22,9 @@ public:
   std::uint64_t rows() const { return m_rows; }
 
   /// Brings the tables up to this binary's, and counts what is counted from others. The catalog gives out no location
-  /// id that the one before may have.
-  Result<> finish();
+  /// id that the one before may have. Its first journal of its own takes the place of the one it was made of, unless
+  /// that one knows more.
+  Result<> finish(bool takes_its_place = true);
 
 private:
   Result<> begin(const JournalHeader& header);

@@ -217,7 +217,8 @@ CREATE TABLE change (
   entity    INTEGER NOT NULL,            -- the table: journal_tables.cpp numbers them
   id        INTEGER NOT NULL DEFAULT 0,  -- this and the next two: its key, as far as the table has such a column
   other     INTEGER NOT NULL DEFAULT 0,
-  name      TEXT NOT NULL DEFAULT ''
+  name      TEXT NOT NULL DEFAULT '',
+  mark      INTEGER NOT NULL DEFAULT (random())  -- tells a change from another of its number, of an older copy's future
 ) STRICT;
 
 -- Where the journal is: at most one row.
@@ -225,8 +226,13 @@ CREATE TABLE journal_state (
   generation  TEXT NOT NULL,
   schema      INTEGER NOT NULL,          -- the version whose tables it tells of
   finished    INTEGER NOT NULL,          -- changes up to this one are in the store for good
-  superseded  TEXT NOT NULL              -- the generation in whose place this one came: to be removed
+  mark        INTEGER NOT NULL,          -- its
+  superseded  TEXT NOT NULL,             -- the generation in whose place this one came: to be removed
+  planned     TEXT NOT NULL              -- one that is being begun: to be removed unless it came to be this one
 ) STRICT;
+
+-- Until the journal has this change, a rebuilt catalog would look for the bytes of a pack where they were before.
+ALTER TABLE deletion ADD COLUMN change INTEGER NOT NULL DEFAULT 0;
 
 CREATE TRIGGER repository_inserted AFTER INSERT ON repository
   BEGIN INSERT INTO change (entity, id) VALUES (2, NEW.id); END;

@@ -77,7 +77,8 @@ std::optional<StoredBlob> Catalog::known_blob(sql::Session& session, const Diges
 }
 
 void Catalog::queue_deletion(sql::Session& session, const blob::Location& unwanted) {
-  session.run("INSERT INTO deletion (location, kind, key, queued_at) VALUES ($1, $2, $3, $4)",
+  session.run("INSERT INTO deletion (location, kind, key, queued_at, change) VALUES ($1, $2, $3, $4, "
+              "COALESCE((SELECT MAX(sequence) FROM change), 0))",
               {static_cast<std::int64_t>(number_of(unwanted.id)), static_cast<std::int64_t>(unwanted.kind),
                unwanted.key, now()});
 }

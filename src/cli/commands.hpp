@@ -45,7 +45,8 @@ int run_restore(const Common& common, const std::filesystem::path& from);
 struct RebuildOptions {
   bool check = false;      ///< compare with the catalog that is there, and leave it
   bool deep = false;       ///< hash every blob
-  std::string generation;  ///< of the journal; empty: the newest
+  bool partial = false;    ///< although some of the journal is missing or damaged
+  std::string generation;  ///< of the journal; empty: the one there is
 };
 int run_rebuild(const Common& common, const RebuildOptions& options);
 

@@ -182,7 +182,8 @@ private:
                             [this] { return run_rebuild(m_common, m_rebuild); });
     rebuild->add_flag("--check", m_rebuild.check, "Compare with the catalog that is there, and change nothing");
     rebuild->add_flag("--deep", m_rebuild.deep, "Hash every blob, instead of only looking for its bytes");
-    rebuild->add_option("--journal", m_rebuild.generation, "The generation to read (default: the newest)")
+    rebuild->add_flag("--partial", m_rebuild.partial, "Up to the first object that is missing or damaged");
+    rebuild->add_option("--journal", m_rebuild.generation, "The generation to read, where there are several")
         ->type_name("NAME");
     rebuild->footer(
         "Stop the server first. What changed in the last seconds before the catalog was lost may be missing.");

@@ -48,17 +48,18 @@ Result<> expect_no_catalog(const fs::path& file) {
   return {};
 }
 
-Result<lifecycle::RebuildReport> fill(const fs::path& file, const fs::path& store, const std::string& generation,
+Result<lifecycle::RebuildReport> fill(const fs::path& file, const fs::path& store, const RebuildOptions& options,
                                       const Clock& clock) {
   TRY(remove_database(file));
   TRY_ASSIGN(const auto database, sql::SqliteDatabase::open(file, sql::SqliteMode::fill));
   catalog::Rebuild rebuild(*database, clock);
   blob::FileObjects objects(store / "journal");
   std::optional<Progress> progress;
-  return lifecycle::rebuild(objects, generation, rebuild, [&](std::uint64_t done, std::uint64_t total) {
-    if (!progress) progress.emplace("reading the journal", total);
-    progress->add(done);
-  });
+  return lifecycle::rebuild(objects, {options.generation, options.partial}, rebuild,
+                            [&](std::uint64_t done, std::uint64_t total) {
+                              if (!progress) progress.emplace("reading the journal", total);
+                              progress->add(done);
+                            });
 }
 
 /// The tables in which two catalogs differ.
@@ -96,6 +97,20 @@ Result<> look_at_blobs(const fs::path& file, blob::FsStore& store, const Clock& 
   });
 }
 
+/// Makes the catalog in `fresh`, and says what can be said of it.
+Result<Outcome> prepare(const fs::path& fresh, const fs::path& data, const RebuildOptions& options,
+                        const Clock& clock) {
+  Outcome outcome;
+  TRY_ASSIGN(const auto store, blob::FsStore::open_existing(data / "store"));
+  TRY_ASSIGN(outcome.journal, fill(fresh, data / "store", options, clock));
+  TRY(sql::check_sqlite(fresh));
+  if (options.check) {
+    TRY_ASSIGN(outcome.differences, compare(fresh, data / "catalog.sqlite"));
+  }
+  TRY(look_at_blobs(fresh, *store, clock, options.deep, outcome));
+  return outcome;
+}
+
 Result<Outcome> rebuild(const fs::path& data, const RebuildOptions& options, const Clock& clock) {
   const auto catalog_file = data / "catalog.sqlite";
   const auto fresh = data / "catalog.sqlite.rebuilt";
@@ -104,17 +119,12 @@ Result<Outcome> rebuild(const fs::path& data, const RebuildOptions& options, con
     return fail(Failure::not_found, data.string() + " is not a Slipway data directory: there is no store in it");
   TRY_ASSIGN(const auto lock, DirectoryLock::take(data));
   if (!options.check) TRY(expect_no_catalog(catalog_file));
-  TRY_ASSIGN(const auto store, blob::FsStore::open_existing(data / "store"));
-  Outcome outcome;
-  TRY_ASSIGN(outcome.journal, fill(fresh, data / "store", options.generation, clock));
-  TRY(sql::check_sqlite(fresh));
-  if (options.check) {
-    TRY_ASSIGN(outcome.differences, compare(fresh, catalog_file));
-  }
-  TRY(look_at_blobs(fresh, *store, clock, options.deep, outcome));
-  if (options.check) {
-    TRY(remove_database(fresh));
-    return outcome;
+  if (options.check && !fs::exists(catalog_file, error))
+    return fail(Failure::not_found, catalog_file.string() + " is not there: there is nothing to compare with");
+  auto outcome = prepare(fresh, data, options, clock);
+  if (options.check || !outcome) {
+    const auto removed = remove_database(fresh);
+    return outcome && !removed ? std::unexpected(removed.error()) : outcome;
   }
   TRY(sql::settle_sqlite(fresh));
   if (::rename(fresh.c_str(), catalog_file.c_str()) < 0) return fail_errno(errno, "naming " + fresh.string());

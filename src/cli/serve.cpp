@@ -164,10 +164,11 @@ Result<> serve(const Config& config) {
   router.add("/cas", [&](http::Request& request) { return caches.handle(request); });
   const auto collector = admin::add_routes(router, instance, *access, metrics);
 
-  lifecycle::Janitor janitor(catalog, store, clock,
-                             {.upload_expiry = std::chrono::duration_cast<std::chrono::seconds>(config.upload_expiry)});
   lifecycle::JournalKeeper journal(instance.journal, directory->journal(), metrics,
                                    {.interval = config.journal_interval});
+  lifecycle::Janitor janitor(catalog, store, clock,
+                             {.upload_expiry = std::chrono::duration_cast<std::chrono::seconds>(config.upload_expiry),
+                              .journaled = [&journal] { return journal.surely_known(); }});
   TRY_ASSIGN(auto options, server_options(config, listen));
   options.on_listening = [&](const std::vector<std::string>& urls) { instance.urls = urls; };
   TRY_ASSIGN(const auto server, http::Server::start(std::move(options), std::ref(router), metrics));

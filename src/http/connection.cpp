@@ -193,9 +193,8 @@ Connection::Step Connection::step_body() {
     bool blocked = false;
     const auto scanned = m_in.size() - std::min<std::size_t>(m_in.size(), 3);
     // What comes of a chunked body is not all content: a piece of it ends anywhere.
-    const auto wanted = m_parser->remaining()
-                            ? body_piece_bytes - (m_sink->starts_at() + m_bytes_in) % body_piece_bytes
-                            : body_piece_bytes;
+    const auto wanted = m_parser->remaining() ? body_piece_bytes - (m_sink->starts_at() + m_bytes_in) % body_piece_bytes
+                                              : body_piece_bytes;
     while (m_in.size() < wanted && !blocked) {
       const auto before = m_in.size();
       switch (fill(std::min(wanted - before, std::max<std::size_t>(16384, before)), wanted - before)) {

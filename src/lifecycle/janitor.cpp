@@ -8,11 +8,11 @@ namespace slipway::lifecycle {
 
 constexpr std::size_t page = 100;
 
-Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore& store) {
+Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore& store, std::int64_t journaled) {
   std::size_t removed = 0;
   Result<> problem;
   for (blob::LocationId after{};;) {
-    TRY_ASSIGN(const auto unwanted, catalog.deletions(after, page));
+    TRY_ASSIGN(const auto unwanted, catalog.deletions(after, page, journaled));
     if (unwanted.empty()) break;
     after = unwanted.back().id;
     for (const auto& location : unwanted) {  // one that cannot be removed must not hold up the others
@@ -66,7 +66,7 @@ void Janitor::run() {
 }
 
 void Janitor::pass() {
-  if (const auto removed = finish_deletions(m_catalog, m_store); !removed)
+  if (const auto removed = finish_deletions(m_catalog, m_store, m_options.journaled()); !removed)
     log::warn("deleting unwanted bytes failed; it is tried again", {{"error", removed.error().message}});
   if (const auto ended = expire_uploads(m_catalog, m_store, m_clock.now() - m_options.upload_expiry); !ended)
     log::warn("ending forgotten uploads failed; it is tried again", {{"error", ended.error().message}});
@@ -74,9 +74,9 @@ void Janitor::pass() {
     log::info("forgotten uploads ended", {{"uploads", *ended}});
   if (const auto packs = compact_packs(m_catalog, m_store, m_clock.now()); !packs)
     log::warn("compacting packs failed; it is tried again", {{"error", packs.error().message}});
-  else if (packs->removed > 0)
+  else if (packs->emptied > 0)
     log::info("packs compacted",
-              {{"removed", packs->removed}, {"blobs_moved", packs->blobs_moved}, {"bytes_moved", packs->bytes_moved}});
+              {{"packs", packs->emptied}, {"blobs_moved", packs->blobs_moved}, {"bytes_moved", packs->bytes_moved}});
 }
 
 }  // namespace slipway::lifecycle

@@ -3,63 +3,114 @@
 #include "base/log.hpp"
 #include "catalog/schema.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace slipway::lifecycle {
 
 Result<bool> JournalWriter::pass() {
-  if (m_journal.is_read_only()) return false;
   auto written = try_pass();
-  if (!written) m_has_place = false;
+  if (!written) m_has_place = m_is_current = false;
   return written;
 }
 
 Result<bool> JournalWriter::try_pass() {
   if (!m_has_place) TRY(find_place());
-  if (m_planned) {
+  if (m_planned && may_begin()) {
     TRY(begin_generation());
+    m_is_current = true;
     return true;
   }
   TRY_ASSIGN(const auto newest, m_journal.newest());
-  if (newest == m_reach) return false;
+  m_is_current = m_is_usable && newest == m_reach;
+  if (m_is_current || !m_is_usable) return false;
   TRY(write_segment());
-  m_has_place = !is_outweighed();
+  m_is_current = true;
+  if (is_outweighed() && !m_planned) m_has_place = false;
   return true;
 }
 
-/// Compares what the catalog thinks of the journal with what is there, and removes what is of no use. Goes on in the
-/// same generation, or plans a new one.
+/// Where a snapshot cannot be written, segments go on, if there is what they may follow; it is tried again now and
+/// then.
+bool JournalWriter::may_begin() {
+  constexpr int wait_max = 1000;
+  if (m_journal.is_read_only() || (m_hurried && m_is_usable) || m_waited++ < m_wait) return false;
+  m_waited = 0;
+  m_wait = std::min(2 * m_wait + 1, wait_max);
+  return true;
+}
+
+/// Compares what the catalog thinks of the journal with what is there. Goes on in the same generation, or plans a new
+/// one.
 Result<> JournalWriter::find_place() {
+  TRY_ASSIGN(const auto state, m_journal.state());
+  m_state = state.value_or(catalog::JournalState());
   TRY_ASSIGN(const auto objects, m_objects.list());
   auto survey = survey_journal(objects);
-  TRY_ASSIGN(m_state, m_journal.state());
-  TRY_ASSIGN(const auto newest, m_journal.newest());
-  const auto own = survey.generations.find(m_state ? m_state->generation : "");
-  TRY(remove(survey.others));  // left by a crash in the middle of writing one
-  for (auto at = survey.generations.begin(); at != survey.generations.end(); ++at)
-    if (at != own && at->second.stretches.empty()) TRY(remove(at->second.unused));
-
-  const int schema = catalog::migrations().back().version;
+  TRY(clear_up(objects, survey));
+  const auto own = survey.generations.find(m_state.generation);
   const bool is_there = own != survey.generations.end();
-  const bool gone_back = is_there && own->second.reach() > newest;
-  const bool is_usable =
-      is_there && !gone_back && own->second.reach() >= m_state->finished && m_state->schema == schema;
-  if (gone_back)
+  const int schema = catalog::migrations().back().version;
+  bool gone_back = false;
+  if (is_there) {
+    TRY_ASSIGN(gone_back, is_other_future(own->second));
+  }
+  if (gone_back) {
     log::warn("the catalog is older than its journal in the store: what was changed since is in the journal, from "
               "which 'slipway rebuild' makes a catalog",
               {{"generation", own->first}});
-  if (is_usable) {
-    for (const auto& object : objects)
-      if (!m_state->superseded.empty() && object.name.starts_with(m_state->superseded + "."))
-        TRY(m_objects.remove(object.name));
-    TRY(go_on(std::move(own->second)));
+    m_has_others = true;
   }
+  m_is_usable = is_there && !gone_back && own->second.reach() >= m_state.finished && m_state.schema == schema;
+  if (m_is_usable) TRY(go_on(std::move(own->second)));
   m_planned.reset();
+  if (!m_is_usable || is_outweighed()) {
+    m_planned = catalog::JournalState{.generation = next_generation(survey), .schema = schema};
+    if (!gone_back) m_planned->superseded = is_there ? own->first : m_state.superseded;
+  }
   m_has_place = true;
-  if (is_usable && (m_hurried || !is_outweighed())) return {};
-  m_planned = {next_generation(survey), schema, 0, ""};
-  if (m_state && !gone_back) m_planned->superseded = is_there ? own->first : m_state->superseded;
   return {};
+}
+
+/// Removes what crashes left, and generations whose place was taken. Others are somebody's.
+Result<> JournalWriter::clear_up(const std::vector<blob::NamedObject>& objects, const JournalSurvey& survey) {
+  for (const auto& name : survey.others)
+    if (name.ends_with(".new")) TRY(m_objects.remove(name));
+  const auto is_of = [](const blob::NamedObject& object, const std::string& generation) {
+    return !generation.empty() && object.name.starts_with(generation + ".");
+  };
+  // Only once there is a generation of the catalog's own has it taken the place of another.
+  const bool took_place = !m_state.generation.empty() && survey.generations.contains(m_state.generation);
+  m_has_others = false;
+  for (const auto& object : objects) {
+    if (!journal_object(object.name)) continue;
+    if (is_of(object, m_state.planned) || (took_place && is_of(object, m_state.superseded)))
+      TRY(m_objects.remove(object.name));
+    else if (!is_of(object, m_state.generation) && !is_of(object, m_state.superseded))
+      m_has_others = true;
+  }
+  return {};
+}
+
+/// The chain goes on from this catalog's past to a future that is not its own: the catalog was replaced by a copy.
+Result<bool> JournalWriter::is_other_future(const JournalChain& chain) {
+  const auto reach = chain.reach();
+  if (chain.stretches.empty() || reach < m_state.finished) return false;
+  TRY_ASSIGN(const auto text, m_objects.get(chain.stretches.back().names.front()));
+  std::optional<std::int64_t> theirs;
+  const auto read = catalog::read_journal_part(
+      text,
+      [&](const catalog::JournalHeader& header) -> Result<> {
+        theirs = header.mark;
+        return {};
+      },
+      [](const catalog::JournalRow&) -> Result<> { return {}; });
+  if (!read) return false;  // damaged, it is no future at all
+  std::optional<std::int64_t> ours = m_state.mark;
+  if (reach != m_state.finished) {
+    TRY_ASSIGN(ours, m_journal.mark_of(reach));
+  }
+  return ours != theirs;
 }
 
 /// After the last finished segment; what goes further is the open one.
@@ -71,7 +122,7 @@ Result<> JournalWriter::go_on(JournalChain chain) {
   m_snapshot_size = chain.stretches.front().size;
   m_reach = chain.reach();
   for (auto& stretch : chain.stretches) {
-    if (stretch.stretch.through > m_state->finished) {
+    if (stretch.stretch.through > m_state.finished) {
       m_open = std::move(stretch);
     } else {
       m_size += stretch.size;
@@ -87,7 +138,8 @@ bool JournalWriter::is_outweighed() const {
          segments > std::max<std::uint64_t>(m_snapshot_size, m_options.outweigh_bytes);
 }
 
-Result<WholeStretch> JournalWriter::write(const std::string& generation, std::optional<std::int64_t> after) {
+Result<WholeStretch> JournalWriter::write(const std::string& generation, std::optional<std::int64_t> after,
+                                          std::int64_t& mark) {
   WholeStretch out;
   const auto put = [&](const catalog::JournalStretch& stretch, std::int64_t part, bool last,
                        const std::string& text) -> Result<> {
@@ -97,31 +149,37 @@ Result<WholeStretch> JournalWriter::write(const std::string& generation, std::op
     out.size += text.size();
     return m_objects.put(out.names.back(), text);
   };
-  TRY_ASSIGN(out.stretch, m_journal.tell(generation, after, put, m_options.part_bytes));
+  TRY_ASSIGN(auto told, m_journal.tell(generation, after, put, m_options.part_bytes));
+  out.stretch = std::move(told.stretch);
+  mark = told.mark;
   return out;
 }
 
 Result<> JournalWriter::write_segment() {
-  TRY_ASSIGN(auto segment, write(m_state->generation, m_state->finished));
+  auto state = m_state;
+  TRY_ASSIGN(auto segment, write(state.generation, state.finished, state.mark));
   const auto replaced = std::exchange(m_open, std::move(segment));
   m_reach = m_open.stretch.through;
   TRY(remove(replaced.names));
-  const bool is_finished =
-      m_open.size >= m_options.segment_bytes || m_reach - m_state->finished >= m_options.changes_max;
-  if (!is_finished) return {};
-  m_state->finished = m_reach;
-  TRY(m_journal.set_state(*m_state));
+  const bool is_finished = m_open.size >= m_options.segment_bytes || m_reach - state.finished >= m_options.changes_max;
+  if (!is_finished || m_journal.is_read_only()) return {};
+  state.finished = m_reach;
+  TRY(m_journal.set_state(state));
+  m_state = state;
   m_size += std::exchange(m_open, {}).size;
   ++m_segments;
   return {};
 }
 
 Result<> JournalWriter::begin_generation() {
-  TRY_ASSIGN(const auto snapshot, write(m_planned->generation, std::nullopt));
+  m_state.planned = m_planned->generation;  // to be found, should this be as far as it comes
+  TRY(m_journal.set_state(m_state));
+  TRY_ASSIGN(const auto snapshot, write(m_planned->generation, std::nullopt, m_planned->mark));
   m_planned->finished = snapshot.stretch.through;
   TRY(m_journal.set_state(*m_planned));
   m_has_place = false;  // the next pass removes the one before
   m_reach = snapshot.stretch.through;
+  m_wait = 0;
   return {};
 }
 
@@ -168,12 +226,12 @@ void JournalKeeper::pass() {
   const auto began = std::chrono::steady_clock::now();
   const auto written = m_writer.pass();
   m_size.set(static_cast<double>(m_writer.size()));
+  m_surely_known = m_writer.has_others() ? -1 : m_writer.reach();
   if (!written && !m_failing)
-    log::warn("the journal in the store falls behind; it is tried again every few seconds",
-              {{"error", written.error().message}});
-  if (written && m_failing) log::info("the journal in the store is up to date again");
+    log::warn("the journal in the store falls behind; it is tried again", {{"error", written.error().message}});
+  if (written && m_failing) log::info("the journal in the store is written again");
   m_failing = !written;
-  if (!written) return;
+  if (!m_writer.is_current()) return;
   const std::lock_guard lock(m_mutex);
   m_current_at = began;
 }

@@ -34,21 +34,28 @@ public:
       : m_journal(journal), m_objects(objects), m_options(options) {}
 
   /// Writes what changed since the last pass; returns true if that was something. After an error the next pass looks at
-  /// everything anew.
+  /// everything anew. A read-only catalog's segments are written, but no snapshot is.
   Result<bool> pass();
   /// From any thread: a large snapshot is given up, and left to whoever starts next.
   void hurry() { m_hurried = true; }
+  /// After the last pass the store had all there was.
+  bool is_current() const { return m_is_current; }
   /// The last change that is in the store, and how much all of it is.
   std::int64_t reach() const { return m_reach; }
   std::uint64_t size() const { return m_size + m_open.size; }
+  /// There are generations that may know what this catalog does not.
+  bool has_others() const { return m_has_others; }
 
 private:
   Result<bool> try_pass();
+  bool may_begin();
   Result<> find_place();
+  Result<> clear_up(const std::vector<blob::NamedObject>& objects, const JournalSurvey& survey);
+  Result<bool> is_other_future(const JournalChain& chain);
   Result<> go_on(JournalChain chain);
   Result<> begin_generation();
   Result<> write_segment();
-  Result<WholeStretch> write(const std::string& generation, std::optional<std::int64_t> after);
+  Result<WholeStretch> write(const std::string& generation, std::optional<std::int64_t> after, std::int64_t& mark);
   Result<> remove(const std::vector<std::string>& names);
   bool is_outweighed() const;
 
@@ -57,9 +64,14 @@ private:
   const JournalOptions m_options;
   std::atomic<bool> m_hurried{false};
   bool m_has_place = false;
-  std::optional<catalog::JournalState> m_state;    // what the catalog has
+  bool m_has_others = false;
+  bool m_is_current = false;
+  catalog::JournalState m_state;                   // what the catalog has
+  bool m_is_usable = false;                        // its generation can be gone on with
   std::optional<catalog::JournalState> m_planned;  // a generation to be begun
-  WholeStretch m_open;                             // the last segment, while it may still be replaced
+  int m_wait = 0;                                  // passes before a snapshot that failed is tried again
+  int m_waited = 0;
+  WholeStretch m_open;  // the last segment, while it may still be replaced
   std::int64_t m_reach = -1;
   std::uint64_t m_size = 0;  // of finished stretches
   std::uint64_t m_snapshot_size = 0;
@@ -73,6 +85,10 @@ public:
   JournalKeeper(catalog::Journal journal, blob::Objects& objects, Metrics& metrics, JournalOptions options);
   ~JournalKeeper();
 
+  /// From any thread: changes up to this one are in every journal that there is, so that no rebuilt catalog is behind
+  /// them.
+  std::int64_t surely_known() const { return m_surely_known; }
+
 private:
   void run();
   void pass();
@@ -80,6 +96,7 @@ private:
   const std::chrono::milliseconds m_interval;
   JournalWriter m_writer;  // the thread's alone
   bool m_failing = false;  // the thread's alone
+  std::atomic<std::int64_t> m_surely_known{-1};
 
   std::mutex m_mutex;  // guards the next three
   std::condition_variable m_wake;

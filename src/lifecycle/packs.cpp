@@ -44,7 +44,7 @@ Result<> move_batch(catalog::Catalog& catalog, blob::BlobStore& store, const std
   return {};
 }
 
-/// Moves what is wanted of a pack, and removes it unless something stayed.
+/// Moves what is wanted of a pack, and condemns it unless something stayed.
 Result<> compact(catalog::Catalog& catalog, blob::BlobStore& store, const catalog::Pack& pack, Compaction& done) {
   constexpr std::size_t page = 256;
   TRY_ASSIGN(const auto store_id, store.identity());
@@ -76,9 +76,7 @@ Result<> compact(catalog::Catalog& catalog, blob::BlobStore& store, const catalo
     return {};
   }
   TRY_ASSIGN(const auto empty, catalog.condemn_pack(pack.key));
-  if (!empty) return {};
-  catalog::remove_all_queued(catalog, store, {*empty});
-  ++done.removed;
+  if (empty) ++done.emptied;
   return {};
 }
 

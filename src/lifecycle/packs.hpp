@@ -1,6 +1,6 @@
 #pragma once
 // Packs grow holes: blobs that nobody wants any more, bytes whose commit was refused. Those that are mostly hole, and
-// those that never grew large, are emptied into new ones and removed.
+// those that never grew large, are emptied into new ones and put into the deletion queue.
 
 #include "blob/store.hpp"
 #include "catalog/catalog.hpp"
@@ -19,12 +19,12 @@ struct SealedPack {
 std::vector<catalog::Pack> packs_to_compact(std::span<const SealedPack> packs);
 
 struct Compaction {
-  std::size_t removed = 0;  ///< packs
+  std::size_t emptied = 0;  ///< packs, now in the deletion queue
   std::size_t blobs_moved = 0;
   std::uint64_t bytes_moved = 0;
 };
 
-/// Empties and removes packs that are worth it, a few a call. A blob whose bytes are not what its digest says is left
+/// Empties packs that are worth it, a few a call. A blob whose bytes are not what its digest says is left
 /// where it is, and told. `now` is the catalog's clock.
 Result<Compaction> compact_packs(catalog::Catalog& catalog, blob::BlobStore& store, Timestamp now);
 

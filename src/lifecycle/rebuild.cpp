@@ -3,40 +3,66 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <optional>
 
 namespace slipway::lifecycle {
 namespace {
 
-Result<JournalChain> choose(blob::Objects& objects, const std::string& generation) {
+Result<JournalChain> choose(blob::Objects& objects, const RebuildChoice& choice) {
   TRY_ASSIGN(const auto found, objects.list());
   auto survey = survey_journal(found);
   std::vector<std::string> whole;
   for (const auto& [name, chain] : survey.generations)
-    if (!chain.stretches.empty()) whole.push_back(name);
+    if (!chain.stretches.empty()) whole.push_back(fmt::format("{} (to change {})", name, chain.reach()));
   if (whole.empty())
     return fail(Failure::not_found, "there is no journal in this store: it is written while a server runs");
-  const auto& chosen = generation.empty() ? whole.back() : generation;
-  if (std::ranges::find(whole, chosen) == whole.end())
-    return fail(Failure::not_found, fmt::format("there is no whole generation '{}' of the journal, but: {}", chosen,
-                                                fmt::join(whole, ", ")));
-  return std::move(survey.generations.at(chosen));
+  const auto chosen = choice.generation.empty() ? survey.generations.end() : survey.generations.find(choice.generation);
+  if (chosen != survey.generations.end() && !chosen->second.stretches.empty()) return std::move(chosen->second);
+  if (!choice.generation.empty())
+    return fail(Failure::not_found, fmt::format("there is no whole generation '{}' of the journal, but: {}",
+                                                choice.generation, fmt::join(whole, ", ")));
+  if (whole.size() > 1)
+    return fail(Failure::conflict, fmt::format("the journal has several generations, as after an older catalog was put "
+                                               "in place: choose one by --journal: {}",
+                                               fmt::join(whole, ", ")));
+  return std::move(survey.generations.at(whole.front().substr(0, whole.front().find(' '))));
+}
+
+/// An object that would come after the chain's end, were there not something missing before it.
+std::optional<std::string> beyond_a_gap(const JournalChain& chain) {
+  for (const auto& name : chain.unused)
+    if (const auto object = journal_object(name); object && object->stretch.after.value_or(0) > chain.reach())
+      return name;
+  return std::nullopt;
 }
 
 }  // namespace
 
-Result<RebuildReport> rebuild(blob::Objects& objects, const std::string& generation, catalog::Rebuild& catalog,
+Result<RebuildReport> rebuild(blob::Objects& objects, const RebuildChoice& choice, catalog::Rebuild& catalog,
                               const std::function<void(std::uint64_t done, std::uint64_t total)>& advance) {
-  TRY_ASSIGN(const auto chain, choose(objects, generation));
+  TRY_ASSIGN(const auto chain, choose(objects, choice));
+  const auto gap = beyond_a_gap(chain);
+  if (gap && !choice.partial)
+    return fail(Failure::corrupt,
+                fmt::format("the journal lacks what lies between change {} and {}: --partial rebuilds "
+                            "what comes before",
+                            chain.reach(), *gap));
   RebuildReport report{.generation = chain.stretches.front().stretch.generation};
-  for (const auto& stretch : chain.stretches)
+  bool is_whole = !gap;
+  for (const auto& stretch : chain.stretches) {
     for (const auto& name : stretch.names) {
-      TRY_ASSIGN(const auto text, objects.get(name));
-      if (auto applied = catalog.apply(text); !applied)
+      const auto text = objects.get(name);
+      auto applied = text ? catalog.apply(*text) : Result<>(std::unexpected(text.error()));
+      if (!applied && (report.objects == 0 || !choice.partial))
         return std::unexpected(applied.error().during("the journal's " + name));
+      is_whole = is_whole && applied;
+      if (!applied) break;
       ++report.objects;
-      advance(text.size(), chain.size());
+      advance(text->size(), chain.size());
     }
-  TRY(catalog.finish());
+    if (!is_whole && !gap) break;
+  }
+  TRY(catalog.finish(is_whole));
   report.through = catalog.stretch().through;
   report.rows = catalog.rows();
   return report;

@@ -13,10 +13,14 @@ struct RebuildReport {
   std::uint64_t rows = 0;  ///< told, some of them several times
 };
 
-/// Applies a generation, or where that is empty the newest that is whole, to an empty catalog. `advance` hears of every
-/// object's bytes, and once before of all of them. not_found where there is none; an error names the object that cannot
-/// be used.
-Result<RebuildReport> rebuild(blob::Objects& objects, const std::string& generation, catalog::Rebuild& catalog,
+struct RebuildChoice {
+  std::string generation;  ///< empty: the one there is
+  bool partial = false;    ///< up to the first object that is damaged or missing, if there is one
+};
+
+/// Applies a generation to an empty catalog. `advance` hears of every object's bytes. not_found where there is none,
+/// conflict where there are several and none was chosen; an error names the object that cannot be used.
+Result<RebuildReport> rebuild(blob::Objects& objects, const RebuildChoice& choice, catalog::Rebuild& catalog,
                               const std::function<void(std::uint64_t done, std::uint64_t total)>& advance);
 
 }  // namespace slipway::lifecycle

@@ -24,7 +24,7 @@ protected:
                                  },
                                  part_bytes);
     ASSERT_TRUE(stretch) << stretch.error().message;
-    m_told = stretch->through;
+    m_told = stretch->stretch.through;
   }
 
   /// A database made of all that was told.
@@ -128,7 +128,7 @@ TEST_P(CatalogJournal, IsForgottenOnceItIsInTheStore) {
   Journal journal(*m_database);
   const auto newest = journal.newest().value();
   EXPECT_FALSE(journal.state()->has_value());
-  ASSERT_TRUE(journal.set_state({"g", 5, newest, "before"}));
+  ASSERT_TRUE(journal.set_state({"g", 5, newest, 7, "before", "after"}));
   const auto rows = [&] {
     std::int64_t out = 0;
     EXPECT_TRUE(m_database->read(
@@ -146,7 +146,9 @@ TEST_P(CatalogJournal, IsForgottenOnceItIsInTheStore) {
   EXPECT_EQ(state->generation, "g");
   EXPECT_EQ(state->schema, 5);
   EXPECT_EQ(state->finished, newest);
+  EXPECT_EQ(state->mark, 7);
   EXPECT_EQ(state->superseded, "before");
+  EXPECT_EQ(state->planned, "after");
 }
 
 TEST_P(CatalogJournal, IsAppliedInOrderOnly) {

@@ -240,10 +240,11 @@ class RebuildTest(ServerTest):
         self.assertStatus(self.server.request("GET", "/v2/app/manifests/newer"), 404)
         eventually(lambda: "slipway rebuild" in self.server.read_log(), "the warning")
         done = self.server.slipway("doctor")
-        self.assertIn("'slipway rebuild --journal NAME' reads one", done.stdout)
+        self.assertIn("'slipway rebuild --journal NAME' reads them", done.stdout)
         self.server.stop()
         newer = sorted((self.server.data / "store/journal").iterdir())[0].name[:17]
         self.lose_catalog()
+        self.assertIn("choose one by --journal: " + newer, self.rebuild(code=1).stderr)
         self.rebuild("--journal", newer)
         self.server.start()
         self.assertEqual(self.server.request("GET", "/v2/app/manifests/newer").body, content)

@@ -13,8 +13,10 @@ class MemoryObjects final : public blob::Objects {
 public:
   FaultPlan plan;
   std::map<std::string, std::string> all;
+  std::string refuse;  ///< names with this in them cannot be put, where it is not empty
 
   Result<> put(const std::string& name, std::string_view bytes) override {
+    if (!refuse.empty() && name.find(refuse) != name.npos) return fail(Failure::no_space, "injected fault");
     return plan.run([&]() -> Result<> {
       all[name] = bytes;
       return {};

@@ -5,7 +5,7 @@
 namespace slipway::catalog {
 namespace {
 
-const JournalHeader header{.stretch = {"00000001-ab", 17, 23}, .part = 2, .schema = 5, .tables = {}};
+const JournalHeader header{.stretch = {"00000001-ab", 17, 23}, .part = 2, .schema = 5, .mark = -9};
 
 std::string part_of(const std::vector<std::string>& lines) {
   JournalPart part(header);
@@ -54,6 +54,7 @@ TEST(JournalPart, TellsRowsAsTheyAre) {
   EXPECT_EQ(found.header.stretch, header.stretch);
   EXPECT_EQ(found.header.part, 2);
   EXPECT_EQ(found.header.schema, 5);
+  EXPECT_EQ(found.header.mark, -9);
   EXPECT_EQ(found.header.tables.at("tag"),
             (std::vector<std::string>{"repository", "name", "manifest", "digest", "updated_at"}));
   ASSERT_EQ(found.rows.size(), 2U);
@@ -67,7 +68,7 @@ TEST(JournalPart, TellsRowsAsTheyAre) {
 }
 
 TEST(JournalPart, OfASnapshotBeginsNowhere) {
-  JournalPart part({.stretch = {"g", std::nullopt, 23}, .part = 0, .schema = 5, .tables = {}});
+  JournalPart part({.stretch = {"g", std::nullopt, 23}, .part = 0, .schema = 5});
   const auto found = read(part.finish());
   EXPECT_TRUE(found.result);
   EXPECT_FALSE(found.header.stretch.after.has_value());
@@ -94,7 +95,7 @@ TEST(JournalPart, IsRefusedWhereAnyByteIsMissingOrOther) {
 
 TEST(JournalPart, IsRefusedWhereItMakesNoSense) {
   const std::string first =
-      R"({"slipway_journal":1,"schema":5,"generation":"g","through":1,"part":0,"tables":{"tag":["a"]}})"
+      R"({"slipway_journal":1,"schema":5,"generation":"g","through":1,"mark":3,"part":0,"tables":{"tag":["a"]}})"
       "\n";
   EXPECT_TRUE(read(sealed(first)).result);
   for (const auto* line :
@@ -107,11 +108,11 @@ TEST(JournalPart, IsRefusedWhereItMakesNoSense) {
   }
   for (const auto* header_line :
        {"[]", "{}", R"({"slipway_journal":1})",
-        R"({"slipway_journal":1,"schema":5,"generation":"g","through":1,"part":0})",
-        R"({"slipway_journal":1,"schema":5,"generation":"g","through":1,"part":0,"tables":{"tag":1}})",
-        R"({"slipway_journal":1,"schema":5,"generation":"g","through":1,"part":0,"tables":{"tag":[1]}})",
-        R"({"slipway_journal":1,"schema":5,"generation":"g","through":"1","part":0,"tables":{}})",
-        R"({"slipway_journal":1,"schema":5,"generation":"g","after":"1","through":1,"part":0,"tables":{}})"})
+        R"({"slipway_journal":1,"schema":5,"generation":"g","through":1,"mark":3,"part":0})",
+        R"({"slipway_journal":1,"schema":5,"generation":"g","through":1,"mark":3,"part":0,"tables":{"tag":1}})",
+        R"({"slipway_journal":1,"schema":5,"generation":"g","through":1,"mark":3,"part":0,"tables":{"tag":[1]}})",
+        R"({"slipway_journal":1,"schema":5,"generation":"g","through":"1","mark":3,"part":0,"tables":{}})",
+        R"({"slipway_journal":1,"schema":5,"generation":"g","after":"1","through":1,"mark":3,"part":0,"tables":{}})"})
     EXPECT_EQ(read(sealed(std::string(header_line) + "\n")).result.error().failure, Failure::corrupt) << header_line;
   const auto newer = read(sealed("{\"slipway_journal\":2}\n"));
   EXPECT_EQ(newer.result.error().failure, Failure::invalid);

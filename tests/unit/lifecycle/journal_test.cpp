@@ -26,9 +26,19 @@ protected:
     const auto file = m_directory / ("rebuilt" + std::to_string(m_rebuilt++));
     const auto database = std::move(sql::SqliteDatabase::open(file, sql::SqliteMode::fill).value());
     catalog::Rebuild rebuild(*database, m_clock);
-    const auto report = lifecycle::rebuild(m_objects, "", rebuild, [](std::uint64_t, std::uint64_t) {});
+    const auto report = lifecycle::rebuild(m_objects, {}, rebuild, [](std::uint64_t, std::uint64_t) {});
     ASSERT_TRUE(report) << report.error().message;
     EXPECT_EQ(catalog::journal_prints(*database).value(), catalog::journal_prints(*m_database).value());
+  }
+
+  /// There is a journal up to that change, and it can be read.
+  void expect_rebuildable_to(std::int64_t change) {
+    const auto file = m_directory / ("rebuilt" + std::to_string(m_rebuilt++));
+    const auto database = std::move(sql::SqliteDatabase::open(file, sql::SqliteMode::fill).value());
+    catalog::Rebuild rebuild(*database, m_clock);
+    const auto report = lifecycle::rebuild(m_objects, {}, rebuild, [](std::uint64_t, std::uint64_t) {});
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->through, change);
   }
 
   std::size_t segments() const {
@@ -132,7 +142,7 @@ TEST_F(JournalTest, KeepsOneWholeStateWhereverItFails) {
         const auto file = m_directory / ("whole" + std::to_string(m_rebuilt++));
         const auto database = std::move(sql::SqliteDatabase::open(file, sql::SqliteMode::fill).value());
         catalog::Rebuild rebuild(*database, m_clock);
-        return lifecycle::rebuild(m_objects, "", rebuild, [](std::uint64_t, std::uint64_t) {}).has_value();
+        return lifecycle::rebuild(m_objects, {}, rebuild, [](std::uint64_t, std::uint64_t) {}).has_value();
       };
       m_objects.plan.arm(call, fault);
       for (int i = 0; i < 12; ++i) {
@@ -157,12 +167,18 @@ TEST_F(JournalTest, KeepsOneWholeStateWhereverItFails) {
 TEST_F(JournalTest, RemovesWhatACrashLeft) {
   pass();
   const auto kept = m_objects.all;
-  m_objects.all["00000009-abcdef01.snapshot.0000000000000009.0000"] = "half of one";
-  m_objects.all["00000001-00000000.0000000000000001.0000000000000009.0000.end"] = "no snapshot";
-  m_objects.all["00000001-00000000.0000000000000001.0000000000000009.0000.end.new"] = "being written";
+  const auto own = kept.begin()->first.substr(0, 17);
+  m_objects.all[own + ".0000000000000001.0000000000000009.0000"] = "half of one";
+  m_objects.all[own + ".0000000000000001.0000000000000009.0000.end.new"] = "being written";
   restart();
   pass();
   EXPECT_EQ(m_objects.all, kept);
+  // Nobody knows whose these are.
+  m_objects.all["00000009-abcdef01.snapshot.0000000000000009.0000"] = "half of one";
+  m_objects.all["notes.txt"] = "an administrator's";
+  restart();
+  pass();
+  EXPECT_EQ(m_objects.all.size(), kept.size() + 2);
 }
 
 TEST_F(JournalTest, LeavesAGenerationThatKnowsMoreThanTheCatalog) {
@@ -185,9 +201,112 @@ TEST_F(JournalTest, LeavesAGenerationThatKnowsMoreThanTheCatalog) {
   const auto file = m_directory / "again";
   const auto again = std::move(sql::SqliteDatabase::open(file, sql::SqliteMode::fill).value());
   catalog::Rebuild rebuild(*again, m_clock);
-  ASSERT_TRUE(
-      lifecycle::rebuild(m_objects, known.begin()->first.substr(0, 17), rebuild, [](std::uint64_t, std::uint64_t) {}));
+  ASSERT_TRUE(lifecycle::rebuild(m_objects, {known.begin()->first.substr(0, 17)}, rebuild,
+                                 [](std::uint64_t, std::uint64_t) {}));
   EXPECT_EQ(catalog::journal_prints(*again).value(), catalog::journal_prints(*m_database).value());
+}
+
+TEST_F(JournalTest, TellsAnotherFutureFromItsOwnByMoreThanItsLength) {
+  push("a", "x");
+  pass();
+  const auto older = m_directory / "older";
+  ASSERT_TRUE(sql::copy_sqlite(m_directory / "catalog.sqlite", older));
+  push("a", "y");
+  pass();
+  const auto known = m_objects.all;
+  // The older catalog comes as far, and further, before anybody looks at the journal.
+  const auto database = std::move(sql::SqliteDatabase::open(older).value());
+  const auto catalog = std::move(catalog::Catalog::open(*database, m_clock).value());
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(catalog->set_setting("other", std::to_string(i)));
+  JournalWriter writer(catalog::Journal(*database), m_objects, m_options);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(writer.pass());
+  EXPECT_TRUE(writer.has_others());
+  for (const auto& [name, bytes] : known) EXPECT_TRUE(m_objects.all.contains(name)) << name;
+
+  const auto file = m_directory / "several";
+  const auto fresh = std::move(sql::SqliteDatabase::open(file, sql::SqliteMode::fill).value());
+  catalog::Rebuild rebuild(*fresh, m_clock);
+  EXPECT_EQ(lifecycle::rebuild(m_objects, {}, rebuild, [](std::uint64_t, std::uint64_t) {}).error().failure,
+            Failure::conflict);
+}
+
+TEST_F(JournalTest, RemovesASnapshotThatWasNeverAdopted) {
+  push("a", "x");
+  pass();
+  const auto older = m_directory / "older";  // as a kill -9 before the last commit leaves it
+  for (int i = 0; i < 9; ++i) {              // until it is outweighed
+    for (int n = 0; n < 8; ++n)
+      ASSERT_TRUE(m_catalog->set_setting("s" + std::to_string(n), std::string(1500, 'a' + static_cast<char>(i))));
+    pass();
+  }
+  catalog::Journal journal(*m_database);
+  auto state = journal.state().value().value();
+  state.planned = "0000000f-01234567";
+  ASSERT_TRUE(journal.set_state(state));
+  m_objects.all["0000000f-01234567.snapshot.0000000000000009.0000.end"] = "whole, and never adopted";
+  restart();
+  pass();
+  EXPECT_FALSE(m_objects.all.contains("0000000f-01234567.snapshot.0000000000000009.0000.end"));
+  EXPECT_FALSE(m_writer->has_others());
+  expect_rebuildable();
+}
+
+TEST_F(JournalTest, GoesOnWithSegmentsWhereASnapshotCannotBeWritten) {
+  m_options.outweigh_bytes = 1;
+  m_options.segments_max = 1;
+  restart();
+  pass();
+  int failures = 0;
+  for (int i = 0; i < 60; ++i) {
+    for (int n = 0; n < 5; ++n)
+      ASSERT_TRUE(m_catalog->set_setting("s" + std::to_string(n), std::string(1000, 'a' + static_cast<char>(i % 26))));
+    m_objects.refuse = ".snapshot.";
+    if (!m_writer->pass()) ++failures;
+    expect_rebuildable_to(m_writer->reach());
+  }
+  EXPECT_LT(failures, 12);
+  EXPECT_GT(failures, 2);
+  m_objects.refuse.clear();
+  restart();
+  pass();
+  pass();
+  EXPECT_EQ(segments(), 0U);
+  expect_rebuildable();
+}
+
+TEST_F(JournalTest, TellsTheLastChangesOfACatalogThatBecameReadOnly) {
+  push("a", "x");
+  pass();
+  push("a", "y");
+  m_catalog->set_read_only(true);
+  EXPECT_TRUE(m_writer->pass().value());
+  EXPECT_TRUE(m_writer->is_current());
+  expect_rebuildable();
+}
+
+TEST_F(JournalTest, RefusesAJournalWithAGapUnlessAPartWillDo) {
+  for (int i = 0; i < 30; ++i) {
+    push("a", "blob " + std::to_string(i));
+    pass();
+  }
+  const auto survey = survey_journal(m_objects.list().value());
+  const auto& stretches = survey.generations.begin()->second.stretches;
+  ASSERT_GT(stretches.size(), 3U);
+  m_objects.all.erase(stretches[2].names.front());
+  const auto attempt = [&](bool partial) {
+    const auto file = m_directory / ("gap" + std::to_string(m_rebuilt++));
+    const auto database = std::move(sql::SqliteDatabase::open(file, sql::SqliteMode::fill).value());
+    catalog::Rebuild rebuild(*database, m_clock);
+    auto report = lifecycle::rebuild(m_objects, {.partial = partial}, rebuild, [](std::uint64_t, std::uint64_t) {});
+    if (report) {  // it takes no place: what it could not read is still there
+      EXPECT_EQ(catalog::Journal(*database).state().value()->superseded, "");
+    }
+    return report;
+  };
+  EXPECT_EQ(attempt(false).error().failure, Failure::corrupt);
+  EXPECT_EQ(attempt(true)->through, stretches[1].stretch.through);
+  m_objects.all[stretches[1].names.front()] += "x";
+  EXPECT_EQ(attempt(true)->through, stretches[0].stretch.through);
 }
 
 TEST_F(JournalTest, BeginsAnewWhereTheStoreLostIt) {
@@ -213,7 +332,7 @@ TEST_F(JournalTest, TakesThePlaceOfTheOneACatalogWasRebuiltOf) {
   {
     const auto database = std::move(sql::SqliteDatabase::open(file, sql::SqliteMode::fill).value());
     catalog::Rebuild rebuild(*database, m_clock);
-    ASSERT_TRUE(lifecycle::rebuild(m_objects, "", rebuild, [](std::uint64_t, std::uint64_t) {}));
+    ASSERT_TRUE(lifecycle::rebuild(m_objects, {}, rebuild, [](std::uint64_t, std::uint64_t) {}));
   }
   const auto database = std::move(sql::SqliteDatabase::open(file).value());
   JournalWriter writer(catalog::Journal(*database), m_objects, m_options);
@@ -235,10 +354,11 @@ TEST_F(JournalTest, GivesALargeSnapshotUpWhenTheServerStops) {
   expect_rebuildable();
 }
 
-TEST_F(JournalTest, IsLeftAloneInReadOnlyMode) {
+TEST_F(JournalTest, IsNotBegunInReadOnlyMode) {
   m_catalog->set_read_only(true);
   EXPECT_FALSE(m_writer->pass().value());
   EXPECT_TRUE(m_objects.all.empty());
+  EXPECT_FALSE(m_writer->is_current());
 }
 
 TEST_F(JournalTest, IsKeptByAThreadUntilTheLastChange) {

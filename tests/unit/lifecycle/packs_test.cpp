@@ -1,5 +1,7 @@
 #include "lifecycle/packs.hpp"
 
+#include "lifecycle/janitor.hpp"
+
 #include "base/log.hpp"
 #include "blob/fs_store.hpp"
 #include "blob/intake.hpp"
@@ -61,6 +63,7 @@ protected:
   Compaction compact() {
     const auto done = compact_packs(*m_catalog, *m_store, m_clock.now());
     EXPECT_TRUE(done) << done.error().message;
+    EXPECT_TRUE(finish_deletions(*m_catalog, *m_store));
     return done.value_or(Compaction());
   }
 
@@ -85,18 +88,18 @@ TEST_F(PacksTest, MoveWhatIsWantedAndGo) {
     if (n % 4 != 0) {
       ASSERT_TRUE(m_catalog->remove_entry("c", std::to_string(n)));
     }
-  EXPECT_EQ(compact().removed, 0U);  // it is still written to
+  EXPECT_EQ(compact().emptied, 0U);  // it is still written to
   reopen();
   const auto before = files();
   const auto done = compact();
-  EXPECT_EQ(done.removed, 1U);
+  EXPECT_EQ(done.emptied, 1U);
   EXPECT_EQ(done.blobs_moved, 5U);
   EXPECT_EQ(files().size(), 1U);
   EXPECT_NE(files(), before);
   for (int n = 0; n < 20; ++n) EXPECT_EQ(pull(n), n % 4 == 0 ? text(n) : "(absent)");
   EXPECT_EQ(m_catalog->totals()->deletions, 0U);
   reopen();
-  EXPECT_EQ(compact().removed, 0U);  // there is nothing to gain
+  EXPECT_EQ(compact().emptied, 0U);  // there is nothing to gain
   EXPECT_EQ(pull(4), text(4));
 }
 
@@ -107,7 +110,7 @@ TEST_F(PacksTest, ArePutTogetherOnceTheyAreMany) {
   }
   reopen();
   ASSERT_EQ(files().size(), 12U);
-  EXPECT_EQ(compact().removed, 12U);
+  EXPECT_EQ(compact().emptied, 12U);
   EXPECT_EQ(files().size(), 1U);
   for (int n = 0; n < 12; ++n) EXPECT_EQ(pull(n), text(n));
 }
@@ -117,7 +120,7 @@ TEST_F(PacksTest, GoAtOnceWhenNothingIsWanted) {
   ASSERT_TRUE(m_catalog->remove_entry("c", "1"));
   reopen();
   const auto done = compact();
-  EXPECT_EQ(done.removed, 1U);
+  EXPECT_EQ(done.emptied, 1U);
   EXPECT_EQ(done.blobs_moved, 0U);
   EXPECT_TRUE(files().empty());
 }
@@ -132,7 +135,7 @@ TEST_F(PacksTest, StayWhileSomethingInThemIsDamaged) {
   const auto damaged = m_catalog->find_entry("c", "1")->blob.location;
   ASSERT_TRUE(write_all(open_file(pack, O_WRONLY)->get(), as_bytes("?"), damaged.range.offset));
   const auto done = compact();
-  EXPECT_EQ(done.removed, 0U);
+  EXPECT_EQ(done.emptied, 0U);
   EXPECT_EQ(done.blobs_moved, 1U);
   EXPECT_TRUE(std::filesystem::exists(pack));
   EXPECT_EQ(pull(0), text(0));
@@ -145,7 +148,7 @@ TEST_F(PacksTest, AreReadFromTheirNewPlaceByWhoeverLookedThemUpBefore) {
   const auto known = m_catalog->find_entry("c", "1")->blob;
   ASSERT_TRUE(m_catalog->remove_entry("c", "9"));
   reopen();
-  ASSERT_EQ(compact().removed, 1U);
+  ASSERT_EQ(compact().emptied, 1U);
   EXPECT_EQ(m_store->open(known.location, {0, known.size}).error().failure, Failure::not_found);
   const auto look_again = [&]() -> Result<catalog::StoredBlob> { return m_catalog->find_entry("c", "1")->blob; };
   EXPECT_TRUE(catalog::open_blob(*m_store, known, {0, known.size}, look_again));
