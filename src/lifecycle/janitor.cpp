@@ -4,9 +4,12 @@
 #include "catalog/keep.hpp"
 #include "lifecycle/packs.hpp"
 
+#include <algorithm>
+
 namespace slipway::lifecycle {
 
 constexpr std::size_t page = 100;
+constexpr std::chrono::seconds pause_for_journal{5};
 
 Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore& store, std::int64_t journaled) {
   std::size_t removed = 0;
@@ -59,10 +62,23 @@ void Janitor::run() {
   std::unique_lock lock(m_mutex);
   while (!m_stopping) {
     lock.unlock();
-    if (!m_catalog.is_read_only()) pass();
+    std::chrono::seconds pause = m_options.interval;
+    if (!m_catalog.is_read_only()) {
+      pass();
+      if (packs_wait()) pause = std::min(pause, pause_for_journal);
+    }
     lock.lock();
-    m_wake.wait_for(lock, m_options.interval, [this] { return m_stopping; });
+    m_wake.wait_for(lock, pause, [this] { return m_stopping; });
   }
+}
+
+/// There are packs to remove of which the journal is about to know.
+bool Janitor::packs_wait() {
+  const auto journaled = m_options.journaled();
+  const auto all = m_catalog.deletions({}, 1);
+  const auto known = m_catalog.deletions({}, 1, journaled);
+  return journaled != never_known && all && known && !all->empty() &&
+         (known->empty() || known->front().kind == blob::LocationKind::old_pack);
 }
 
 void Janitor::pass() {

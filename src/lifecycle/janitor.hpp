@@ -14,10 +14,13 @@
 
 namespace slipway::lifecycle {
 
+/// Before all changes, for good.
+constexpr auto never_known = std::numeric_limits<std::int64_t>::min();
+
 struct JanitorOptions {
   std::chrono::seconds interval{60};
   std::chrono::seconds upload_expiry{24 * 3600};
-  /// The last change that every journal knows; without it there is none to wait for.
+  /// The last change that every journal knows, never_known where one will not; without it there is none to wait for.
   std::function<std::int64_t()> journaled = [] { return std::numeric_limits<std::int64_t>::max(); };
 };
 
@@ -39,6 +42,7 @@ public:
 private:
   void run();
   void pass();
+  bool packs_wait();
 
   catalog::Catalog& m_catalog;
   blob::BlobStore& m_store;

@@ -226,7 +226,7 @@ void JournalKeeper::pass() {
   const auto began = std::chrono::steady_clock::now();
   const auto written = m_writer.pass();
   m_size.set(static_cast<double>(m_writer.size()));
-  m_surely_known = m_writer.has_others() ? -1 : m_writer.reach();
+  m_surely_known = m_writer.has_others() ? never_known : m_writer.reach();
   if (!written && !m_failing)
     log::warn("the journal in the store falls behind; it is tried again", {{"error", written.error().message}});
   if (written && m_failing) log::info("the journal in the store is written again");
