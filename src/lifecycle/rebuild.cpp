@@ -48,21 +48,17 @@ Result<RebuildReport> rebuild(blob::Objects& objects, const RebuildChoice& choic
                             "what comes before",
                             chain.reach(), *gap));
   RebuildReport report{.generation = chain.stretches.front().stretch.generation};
-  bool is_whole = !gap;
-  for (const auto& stretch : chain.stretches) {
-    for (const auto& name : stretch.names) {
-      const auto text = objects.get(name);
-      auto applied = text ? catalog.apply(*text) : Result<>(std::unexpected(text.error()));
-      if (!applied && (report.objects == 0 || !choice.partial))
-        return std::unexpected(applied.error().during("the journal's " + name));
-      is_whole = is_whole && applied;
-      if (!applied) break;
-      ++report.objects;
-      advance(text->size(), chain.size());
-    }
-    if (!is_whole && !gap) break;
+  std::vector<std::string> names;
+  for (const auto& stretch : chain.stretches) names.insert(names.end(), stretch.names.begin(), stretch.names.end());
+  for (const auto& name : names) {
+    const auto text = objects.get(name);
+    const auto applied = text ? catalog.apply(*text) : Result<>(std::unexpected(text.error()));
+    if (!applied && choice.partial && report.objects > 0) break;
+    if (!applied) return std::unexpected(applied.error().during("the journal's " + name));
+    ++report.objects;
+    advance(text->size(), chain.size());
   }
-  TRY(catalog.finish(is_whole));
+  TRY(catalog.finish(!gap && report.objects == names.size()));
   report.through = catalog.stretch().through;
   report.rows = catalog.rows();
   return report;
