@@ -41,6 +41,17 @@ protected:
     EXPECT_EQ(report->through, change);
   }
 
+  /// A copy of the catalog, to be put in its place: the journal went on since it was made.
+  std::unique_ptr<sql::SqliteDatabase> older_catalog() {
+    push("a", "x");
+    pass();
+    const auto older = m_directory / "older";
+    EXPECT_TRUE(sql::copy_sqlite(m_directory / "catalog.sqlite", older));
+    push("a", "y");
+    pass();
+    return std::move(sql::SqliteDatabase::open(older).value());
+  }
+
   std::size_t segments() const {
     std::size_t out = 0;
     for (const auto& [name, bytes] : m_objects.all)
@@ -182,16 +193,8 @@ TEST_F(JournalTest, RemovesWhatACrashLeft) {
 }
 
 TEST_F(JournalTest, LeavesAGenerationThatKnowsMoreThanTheCatalog) {
-  push("a", "x");
-  pass();
-  const auto older = m_directory / "older";
-  ASSERT_TRUE(sql::copy_sqlite(m_directory / "catalog.sqlite", older));
-  push("a", "y");
-  pass();
+  const auto database = older_catalog();
   const auto known = m_objects.all;
-
-  // Somebody puts the older catalog in its place.
-  const auto database = std::move(sql::SqliteDatabase::open(older).value());
   JournalWriter writer(catalog::Journal(*database), m_objects, m_options);
   ASSERT_TRUE(writer.pass());
   ASSERT_TRUE(writer.pass());
@@ -207,15 +210,9 @@ TEST_F(JournalTest, LeavesAGenerationThatKnowsMoreThanTheCatalog) {
 }
 
 TEST_F(JournalTest, TellsAnotherFutureFromItsOwnByMoreThanItsLength) {
-  push("a", "x");
-  pass();
-  const auto older = m_directory / "older";
-  ASSERT_TRUE(sql::copy_sqlite(m_directory / "catalog.sqlite", older));
-  push("a", "y");
-  pass();
+  const auto database = older_catalog();
   const auto known = m_objects.all;
-  // The older catalog comes as far, and further, before anybody looks at the journal.
-  const auto database = std::move(sql::SqliteDatabase::open(older).value());
+  // It comes as far, and further, before anybody looks at the journal.
   const auto catalog = std::move(catalog::Catalog::open(*database, m_clock).value());
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(catalog->set_setting("other", std::to_string(i)));
   JournalWriter writer(catalog::Journal(*database), m_objects, m_options);
@@ -233,12 +230,6 @@ TEST_F(JournalTest, TellsAnotherFutureFromItsOwnByMoreThanItsLength) {
 TEST_F(JournalTest, RemovesASnapshotThatWasNeverAdopted) {
   push("a", "x");
   pass();
-  const auto older = m_directory / "older";  // as a kill -9 before the last commit leaves it
-  for (int i = 0; i < 9; ++i) {              // until it is outweighed
-    for (int n = 0; n < 8; ++n)
-      ASSERT_TRUE(m_catalog->set_setting("s" + std::to_string(n), std::string(1500, 'a' + static_cast<char>(i))));
-    pass();
-  }
   catalog::Journal journal(*m_database);
   auto state = journal.state().value().value();
   state.planned = "0000000f-01234567";
