@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Callable, NamedTuple
 
 import load
+import page_cache
 import peers
 from report import Metric, Sample
 
@@ -43,6 +44,7 @@ class Context:
     large_pushes: int  # of one client, 100 MiB each
     threads: int       # of wrk
     scratch: Path
+    ballast: page_cache.Ballast
     tagged: set = field(default_factory=set)  # the servers whose tags can be listed
 
 
@@ -94,21 +96,6 @@ def transfer(server, work):
     """A Sample in MB/s and milliseconds of CPU a GB."""
     cpu, peak, run = watch(server, work)
     return Sample(run.bytes / 1e6 / run.seconds, cpu * 1e3 / (run.bytes / 1e9), peak, run.latency_ms["p99"])
-
-
-def forget_pages(folder):
-    """Takes what lies below the folder out of the page cache: root drops all of the cache, others ask file by file."""
-    os.sync()
-    try:
-        Path("/proc/sys/vm/drop_caches").write_text("1")
-        return
-    except OSError:
-        pass
-    for path in folder.rglob("*"):
-        if path.is_file():
-            descriptor = os.open(path, os.O_RDONLY)
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-            os.close(descriptor)
 
 
 class Fresh:
@@ -163,7 +150,8 @@ def cold_blob(size, connections, context, server):
     if size not in context.cold:
         return NOT_DONE
     paths = [server.blob_url(digest).removeprefix(server.base) for digest in context.cold[size]]
-    forget_pages(server.scratch)
+    page_cache.forget(server.scratch)
+    context.ballast.make_room()
     measure = requests if SIZES[size] < MIB else transfer
     return measure(server, lambda: load.get(server.base, paths, min(connections, len(paths))))
 
@@ -199,6 +187,8 @@ def push(style, size, clients, context, server):
     with Fresh(context, server, many_files=SIZES[size] < MIB) as fresh:
         fresh.push(style, 4 * KIB, clients, count=4 * clients)  # so that its pools and tables are there
         os.sync()  # nobody should pay for the dirty pages of the peer before
+        if SIZES[size] >= MIB:
+            context.ballast.make_room()
         measure = requests if SIZES[size] < MIB else transfer
         return measure(fresh, lambda: fresh.push(style, SIZES[size], clients, pieces, **limits))
 
@@ -218,6 +208,7 @@ def push_until_on_disk(context, server):
     with Fresh(context, server) as fresh:
         fresh.push("monolithic", 4 * KIB, 1, count=4)
         os.sync()
+        context.ballast.make_room()
         return transfer(fresh, lambda: push_and_sync(fresh))
 
 

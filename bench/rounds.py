@@ -10,6 +10,7 @@ import time
 
 import cases
 import load
+import page_cache
 import peers
 import registries
 from cases import NOT_DONE
@@ -100,7 +101,7 @@ def measure(chosen, peer_classes, scratch, settings, servers_on, load_on):
         os.sched_setaffinity(0, load_on)
         files, hot, cold = cases.make_contents(scratch, large=settings["large"])
         context = cases.Context(load.make_image(4 * cases.KIB, cases.MIB), files, hot, cold, settings["seconds"],
-                                settings["large_pushes"], len(load_on), scratch)
+                                settings["large_pushes"], len(load_on), scratch, page_cache.Ballast(scratch))
         rounds = Rounds(servers, context, chosen)
         rounds.prepare(settings["tags"])
         rounds.run(settings["rounds"])

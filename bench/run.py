@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Measures Slipway beside docker-registry, distribution, zot and nginx: one machine, one run, the same bytes.
 
-    ./dev bench                       seven rounds of all cases, some 30 minutes
+    ./dev bench                       seven rounds of all cases, some 40 minutes
     ./dev bench --quick               one short round: shows that it works, not how fast anything is
     ./dev bench --only 'push 4 KiB'   the cases whose titles have that in them; --list prints the titles
     ./dev bench --scale               what one Slipway costs at 10,000, 100,000 and 1,000,000 manifests

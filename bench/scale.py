@@ -13,9 +13,11 @@ import random
 import statistics
 import sys
 import time
+from pathlib import Path
 
 import cases
 import load
+import page_cache
 import peers
 
 REPOSITORY = "scale/image"
@@ -89,7 +91,7 @@ class Scale:
         for _ in range(STARTS):
             self.server.stop()
             if cold:
-                cases.forget_pages(self.server.data)
+                page_cache.forget(self.server.data, Path(self.server.program()))
             spent.append(self.start_once())
         return statistics.median(spent)
 
