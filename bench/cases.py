@@ -52,7 +52,7 @@ def make_contents(scratch, large=True):
     """Files of random bytes below scratch/contents: (files, hot, cold) of a Context."""
     folder = scratch / "contents"
     folder.mkdir()
-    counts = {"4 KiB": 512, "1 MiB": 64, "100 MiB": 2, "1 GiB": 1} if large else {"4 KiB": 64, "1 MiB": 8}
+    counts = {"4 KiB": 512, "1 MiB": 256, "100 MiB": 6, "1 GiB": 1} if large else {"4 KiB": 64, "1 MiB": 8}
     files, hot, cold = {}, {}, {}
     for name, count in counts.items():
         digests = []
@@ -150,8 +150,9 @@ def cold_blob(size, connections, context, server):
     if size not in context.cold:
         return NOT_DONE
     paths = [server.blob_url(digest).removeprefix(server.base) for digest in context.cold[size]]
-    page_cache.forget(server.scratch)
-    context.ballast.make_room()
+    page_cache.forget(server.blobs)
+    if SIZES[size] > MIB:
+        context.ballast.make_room(len(paths) * SIZES[size])
     measure = requests if SIZES[size] < MIB else transfer
     return measure(server, lambda: load.get(server.base, paths, min(connections, len(paths))))
 
@@ -182,13 +183,13 @@ def push(style, size, clients, context, server):
     if style not in server.push_styles or size not in context.hot:
         return NOT_DONE
     pieces = {"4 KiB": 1, "1 MiB": 4, "100 MiB": 10}[size]
-    limits = {"seconds": PUSH_SECONDS} if SIZES[size] <= MIB else {
-        "count": context.large_pushes if clients == 1 else clients}
+    count = context.large_pushes if clients == 1 else clients
+    limits = {"count": count} if SIZES[size] > MIB else {"seconds": PUSH_SECONDS}
     with Fresh(context, server, many_files=SIZES[size] < MIB) as fresh:
         fresh.push(style, 4 * KIB, clients, count=4 * clients)  # so that its pools and tables are there
         os.sync()  # nobody should pay for the dirty pages of the peer before
-        if SIZES[size] >= MIB:
-            context.ballast.make_room()
+        if SIZES[size] > MIB:
+            context.ballast.make_room(count * SIZES[size])
         measure = requests if SIZES[size] < MIB else transfer
         return measure(fresh, lambda: fresh.push(style, SIZES[size], clients, pieces, **limits))
 
@@ -208,7 +209,7 @@ def push_until_on_disk(context, server):
     with Fresh(context, server) as fresh:
         fresh.push("monolithic", 4 * KIB, 1, count=4)
         os.sync()
-        context.ballast.make_room()
+        context.ballast.make_room(context.large_pushes * SIZES["100 MiB"])
         return transfer(fresh, lambda: push_and_sync(fresh))
 
 

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import load
 
-ROOM = 2 << 30           # freed when a case begins: 16 pushes of 100 MiB, or the GiB that is read
-LEFT_FREE = 3 << 29      # with less the kernel frees as fast as we fill
+LEFT_FREE = 3 << 30   # with less the kernel looks for pages to free, and takes names and inodes too
 STEP = 128 * load.MIB
-BALLAST = 1 << 40        # never read to its end; it is one hole and takes no disk
+BALLAST = 1 << 40     # never read to its end; it is one hole and takes no disk
 
 
 def forget(*paths):
@@ -39,10 +38,9 @@ class Ballast:
         self.file.truncate(BALLAST)
         self.nowhere, self.end = open("/dev/null", "wb"), 0
 
-    def make_room(self):
-        """Uses up what is free, then frees ROOM of it: pages that were touched just now."""
-        while free_bytes() > LEFT_FREE:
-            os.sendfile(self.nowhere.fileno(), self.file.fileno(), self.end, STEP)
-            self.end += STEP
-        start = max(0, self.end - ROOM)
-        os.posix_fadvise(self.file.fileno(), start, self.end - start, os.POSIX_FADV_DONTNEED)
+    def make_room(self, size):
+        """Uses up what is free, then frees some of it: pages that were touched just now."""
+        enough = self.end + size
+        while self.end < enough or free_bytes() > LEFT_FREE:
+            self.end += os.sendfile(self.nowhere.fileno(), self.file.fileno(), self.end, STEP)
+        os.posix_fadvise(self.file.fileno(), self.end - size, size, os.POSIX_FADV_DONTNEED)

@@ -123,6 +123,11 @@ class Server:
 
     # --- what it serves; nginx has the same paths as a registry
 
+    @property
+    def blobs(self):
+        """The folder below which its blobs lie; what else is there hardly counts."""
+        return self.scratch
+
     def manifest_url(self, reference=TAG):
         return f"{self.base}/v2/{REPOSITORY}/manifests/{reference}"
 
@@ -274,7 +279,10 @@ def find(program):
 
 
 def version(peer):
-    """The number that a server's program says of itself, whatever words it has around it."""
+    """The number that scripts/tools.sh built a program of, as its folder says; else what the program says of itself,
+    whatever words it has around it."""
+    if built := re.search(r"-v(\d[\w.+~-]*)$", Path(peer.program()).parent.name):
+        return built[1]
     answer = subprocess.run(peer.version_command(), capture_output=True, text=True)
     return re.search(r"\bv?(\d+\.\d+[\w.+~-]*)", answer.stdout + answer.stderr)[1]
 

@@ -42,9 +42,17 @@ class Distribution(Server):
         self.spawn(self.program(), "serve", config, environment={"OTEL_TRACES_EXPORTER": "none"})
         self.wait_for_port(port)
 
+    @property
+    def storage(self):
+        return self.scratch / "data/docker/registry/v2"
+
+    @property
+    def blobs(self):
+        return self.storage / "blobs"  # and not the tags, of which each is a file
+
     def fill_tags(self, count):
         """Lays out what a listing reads as the storage driver does: pushing 100,000 tags would take many minutes."""
-        folder = self.scratch / "data" / "docker/registry/v2/repositories" / TAGGED / "_manifests/tags"
+        folder = self.storage / "repositories" / TAGGED / "_manifests/tags"
         for number in range(count):
             current = folder / f"t{number:08}" / "current"
             current.mkdir(parents=True)
