@@ -1,5 +1,5 @@
 #pragma once
-// Unpredictable bytes from the operating system.
+// Unpredictable bytes from the operating system, and names that only have to differ.
 
 #include <cstddef>
 #include <string>
@@ -9,5 +9,9 @@ namespace slipway {
 /// `bytes` random bytes as lower-case hex. Safe to call from any thread. Ends the process if the system has none to
 /// give.
 std::string random_hex(std::size_t bytes);
+
+/// 16 lower-case hex digits, other ones at each call in this process and most likely in any other; no secret, as who
+/// saw some of them can tell the next. Costs a tenth of random_hex(). Safe to call from any thread.
+std::string unique_hex();
 
 }  // namespace slipway

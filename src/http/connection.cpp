@@ -111,9 +111,13 @@ Connection::Step Connection::step_head() {
     m_deadline.store((m_since + m_shared.limits.head_timeout).time_since_epoch().count());
     return Next::read;
   }
+  if (m_shared.draining) return Next::close;
+  return await_request();
+}
+
+Connection::Step Connection::await_request() {
   m_in.release();
   m_idle.store(true);
-  if (m_shared.draining) return Next::close;
   return park(Next::read, m_shared.limits.idle_timeout);
 }
 
@@ -167,7 +171,7 @@ void Connection::describe_request(Request& request) const {
     if (const auto host = request.headers.get("X-Forwarded-Host"); !host.empty()) request.host = host;
     if (const auto id = request.headers.get("X-Request-Id"); is_plain_id(id)) request.id = id;
   }
-  if (request.id.empty()) request.id = random_hex(8);
+  if (request.id.empty()) request.id = unique_hex();
 }
 
 Answer Connection::ask_handler(Request& request) {
@@ -297,7 +301,10 @@ Connection::Step Connection::end_exchange(bool complete) {
   m_parser.reset();
   if (m_close_after) return body_left ? begin_lingering() : Step{Next::close};
   m_phase = Phase::head;
-  return std::nullopt;
+  // Most clients wait for an answer before they ask again: a look would find nothing, and costs a system call. It is
+  // worth that before a server that stops closes the connection.
+  const bool looks = !m_in.empty() || m_transport->has_pending() || m_shared.draining;
+  return looks ? std::nullopt : await_request();
 }
 
 Connection::Step Connection::begin_lingering() {

@@ -75,6 +75,7 @@ private:
 
   Step step_handshake();
   Step step_head();
+  Step await_request();
   Step step_body();
   Step step_answer();
   Step step_lingering();
