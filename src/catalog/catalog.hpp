@@ -13,7 +13,6 @@
 
 #include <atomic>
 #include <functional>
-#include <limits>
 
 namespace slipway::catalog {
 
@@ -77,7 +76,7 @@ public:
   /// are gone. Packs only where their blobs went elsewhere by the change `journaled`: a catalog rebuilt of a journal
   /// that ends before would look for them there.
   Result<std::vector<blob::Location>> deletions(blob::LocationId after, std::size_t limit,
-                                                std::int64_t journaled = std::numeric_limits<std::int64_t>::max());
+                                                std::int64_t journaled = after_all_changes);
   Result<> forget_deletion(blob::LocationId id);
   /// Calls `each` for every location, with a digest of its bytes, in order of id, in pages: for checks and copies. An
   /// error ends it.

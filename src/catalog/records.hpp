@@ -5,12 +5,17 @@
 #include "base/digest.hpp"
 #include "blob/store.hpp"
 
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace slipway::catalog {
+
+/// Among the changes that the journal tells of (journal.hpp), a place before all and one after all.
+constexpr auto before_all_changes = std::numeric_limits<std::int64_t>::min();
+constexpr auto after_all_changes = std::numeric_limits<std::int64_t>::max();
 
 /// Stored in edge.kind: never renumber.
 enum class EdgeKind : std::uint8_t { config = 1, layer = 2, child = 3, subject = 4 };

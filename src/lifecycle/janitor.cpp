@@ -77,7 +77,7 @@ bool Janitor::packs_wait() {
   const auto journaled = m_options.journaled();
   const auto all = m_catalog.deletions({}, 1);
   const auto known = m_catalog.deletions({}, 1, journaled);
-  return journaled != never_known && all && known && !all->empty() &&
+  return journaled != catalog::before_all_changes && all && known && !all->empty() &&
          (known->empty() || known->front().kind == blob::LocationKind::old_pack);
 }
 

@@ -8,27 +8,24 @@
 
 #include <condition_variable>
 #include <functional>
-#include <limits>
 #include <mutex>
 #include <thread>
 
 namespace slipway::lifecycle {
 
-/// Before all changes, for good.
-constexpr auto never_known = std::numeric_limits<std::int64_t>::min();
-
 struct JanitorOptions {
   std::chrono::seconds interval{60};
   std::chrono::seconds upload_expiry{24 * 3600};
-  /// The last change that every journal knows, never_known where one will not; without it there is none to wait for.
-  std::function<std::int64_t()> journaled = [] { return std::numeric_limits<std::int64_t>::max(); };
+  /// The last change that every journal knows, before_all_changes where one never will; without it there is none to
+  /// wait for.
+  std::function<std::int64_t()> journaled = [] { return catalog::after_all_changes; };
 };
 
 /// Removes the bytes of every location in the deletion queue, but for packs that the journal speaks of as yet (see
-/// Catalog::deletions), then its row. Returns how many went; the last failure, if
-/// one cannot be removed, after all others were.
+/// Catalog::deletions), then its row. Returns how many went; the last failure, if one cannot be removed, after all
+/// others were.
 Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore& store,
-                                     std::int64_t journaled = std::numeric_limits<std::int64_t>::max());
+                                     std::int64_t journaled = catalog::after_all_changes);
 
 /// Ends sessions untouched since `before`: the row first, then the bytes. Returns how many ended.
 Result<std::size_t> expire_uploads(catalog::Catalog& catalog, blob::BlobStore& store, Timestamp before);

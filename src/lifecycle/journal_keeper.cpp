@@ -1,6 +1,7 @@
 #include "lifecycle/journal_keeper.hpp"
 
 #include "base/log.hpp"
+#include "catalog/records.hpp"
 #include "catalog/schema.hpp"
 
 #include <algorithm>
@@ -226,7 +227,7 @@ void JournalKeeper::pass() {
   const auto began = std::chrono::steady_clock::now();
   const auto written = m_writer.pass();
   m_size.set(static_cast<double>(m_writer.size()));
-  m_surely_known = m_writer.has_others() ? never_known : m_writer.reach();
+  m_surely_known = m_writer.has_others() ? catalog::before_all_changes : m_writer.reach();
   if (!written && !m_failing)
     log::warn("the journal in the store falls behind; it is tried again", {{"error", written.error().message}});
   if (written && m_failing) log::info("the journal in the store is written again");

@@ -9,7 +9,6 @@
 #include "base/clock.hpp"
 #include "base/metrics.hpp"
 #include "catalog/journal.hpp"
-#include "lifecycle/janitor.hpp"
 #include "lifecycle/journal_objects.hpp"
 
 #include <atomic>
@@ -87,7 +86,7 @@ public:
   ~JournalKeeper();
 
   /// From any thread: changes up to this one are in every journal that there is, so that no rebuilt catalog is behind
-  /// them; never_known while there are others than the catalog's own.
+  /// them; before_all_changes while there are others than the catalog's own.
   std::int64_t surely_known() const { return m_surely_known; }
 
 private:
