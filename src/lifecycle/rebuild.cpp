@@ -22,9 +22,10 @@ Result<JournalChain> choose(blob::Objects& objects, const RebuildChoice& choice)
     return fail(Failure::not_found, fmt::format("there is no whole generation '{}' of the journal, but: {}",
                                                 choice.generation, fmt::join(whole, ", ")));
   if (whole.size() > 1)
-    return fail(Failure::conflict, fmt::format("the journal has several generations, as after an older catalog was put "
-                                               "in place: choose one by --journal: {}",
-                                               fmt::join(whole, ", ")));
+    return fail(Failure::conflict,
+                fmt::format("the journal has several generations, the latest of which goes furthest unless "
+                            "an older catalog had been put in place; choose one by --journal: {}",
+                            fmt::join(whole, ", ")));
   return std::move(survey.generations.at(whole.front().substr(0, whole.front().find(' '))));
 }
 

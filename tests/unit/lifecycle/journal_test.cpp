@@ -2,8 +2,10 @@
 #include "catalog/journal.hpp"
 #include "lifecycle/journal_keeper.hpp"
 #include "lifecycle/rebuild.hpp"
+#include "support/faulty_database.hpp"
 #include "support/storage.hpp"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 
 namespace slipway::lifecycle {
@@ -14,7 +16,7 @@ protected:
   JournalTest() { log::set_level(log::Level::off); }
 
   /// As after a restart.
-  void restart() { m_writer.emplace(catalog::Journal(*m_database), m_objects, m_options); }
+  void restart() { m_writer.emplace(catalog::Journal(m_faulty), m_objects, m_options); }
 
   void pass() {
     const auto written = m_writer->pass();
@@ -31,14 +33,48 @@ protected:
     EXPECT_EQ(catalog::journal_prints(*database).value(), catalog::journal_prints(*m_database).value());
   }
 
-  /// There is a journal up to that change, and it can be read.
-  void expect_rebuildable_to(std::int64_t change) {
+  /// There is a journal, of some state, that can be read; of several the one that goes furthest, as a user is told to
+  /// choose. Returns its last change.
+  std::int64_t expect_a_whole_journal() {
+    const auto survey = survey_journal(m_objects.list().value());
+    const auto furthest = std::ranges::max_element(survey.generations, {},
+                                                   [](const auto& generation) { return generation.second.reach(); });
+    EXPECT_NE(furthest, survey.generations.end());
+    if (furthest == survey.generations.end()) return -1;
     const auto file = m_directory / ("rebuilt" + std::to_string(m_rebuilt++));
     const auto database = std::move(sql::SqliteDatabase::open(file, sql::SqliteMode::fill).value());
     catalog::Rebuild rebuild(*database, m_clock);
-    const auto report = lifecycle::rebuild(m_objects, {}, rebuild, [](std::uint64_t, std::uint64_t) {});
-    ASSERT_TRUE(report) << report.error().message;
-    EXPECT_EQ(report->through, change);
+    const RebuildChoice choice{.generation = furthest->first};
+    const auto report = lifecycle::rebuild(m_objects, choice, rebuild, [](std::uint64_t, std::uint64_t) {});
+    EXPECT_TRUE(report) << report.error().message;
+    return report ? report->through : -1;
+  }
+
+  /// Whichever call fails, before or after it was done: there is a whole journal at once, and soon one alone, of all
+  /// there is.
+  void keeps_one_whole_state_wherever(test::FaultPlan& plan) {
+    int struck = 0;
+    for (const auto fault : {test::Fault::before, test::Fault::after})
+      for (int call = 1; call < 12; ++call) {
+        pass();
+        plan.arm(call, fault);
+        for (int i = 0; i < 12; ++i) {
+          ASSERT_TRUE(m_catalog->set_setting("s" + std::to_string(call), std::string(3000, 'x') + std::to_string(i)));
+          if (m_writer->pass()) continue;
+          ++struck;
+          plan.disarm();
+          expect_a_whole_journal();
+          if (i % 2 == 0) restart();  // else the same process goes on
+        }
+        plan.disarm();
+        pass();
+        pass();
+        expect_rebuildable();
+        restart();
+        pass();
+        EXPECT_EQ(survey_journal(m_objects.list().value()).generations.size(), 1U);
+      }
+    EXPECT_GT(struck, 0);
   }
 
   /// A copy of the catalog, to be put in its place: the journal went on since it was made.
@@ -61,7 +97,8 @@ protected:
 
   JournalOptions m_options{
       .part_bytes = 4096, .segment_bytes = 4096, .changes_max = 50, .outweigh_bytes = 64U << 10, .segments_max = 8};
-  std::optional<JournalWriter> m_writer{std::in_place, catalog::Journal(*m_database), m_objects, m_options};
+  test::FaultyDatabase m_faulty{*m_database};
+  std::optional<JournalWriter> m_writer{std::in_place, catalog::Journal(m_faulty), m_objects, m_options};
   int m_rebuilt = 0;
 };
 
@@ -145,35 +182,9 @@ TEST_F(JournalTest, GoesOnAfterARestart) {
   expect_rebuildable();
 }
 
-TEST_F(JournalTest, KeepsOneWholeStateWhereverItFails) {
-  for (const auto fault : {test::Fault::before, test::Fault::after})
-    for (int call = 1; call < 12; ++call) {
-      pass();
-      const auto whole = [&] {
-        const auto file = m_directory / ("whole" + std::to_string(m_rebuilt++));
-        const auto database = std::move(sql::SqliteDatabase::open(file, sql::SqliteMode::fill).value());
-        catalog::Rebuild rebuild(*database, m_clock);
-        return lifecycle::rebuild(m_objects, {}, rebuild, [](std::uint64_t, std::uint64_t) {}).has_value();
-      };
-      m_objects.plan.arm(call, fault);
-      for (int i = 0; i < 12; ++i) {
-        ASSERT_TRUE(m_catalog->set_setting("s" + std::to_string(call), std::string(3000, 'x') + std::to_string(i)));
-        const bool failed = !m_writer->pass();
-        if (!failed) continue;
-        m_objects.plan.disarm();
-        EXPECT_TRUE(whole()) << call;
-        if (i % 2 == 0) restart();  // else the same process goes on
-        m_objects.plan.arm(0);
-      }
-      m_objects.plan.disarm();
-      pass();
-      pass();
-      expect_rebuildable();
-      restart();
-      pass();
-      EXPECT_EQ(survey_journal(m_objects.list().value()).generations.size(), 1U);
-    }
-}
+TEST_F(JournalTest, KeepsOneWholeStateWhereverTheStoreFails) { keeps_one_whole_state_wherever(m_objects.plan); }
+TEST_F(JournalTest, KeepsOneWholeStateWhereverAReadFails) { keeps_one_whole_state_wherever(m_faulty.reads); }
+TEST_F(JournalTest, KeepsOneWholeStateWhereverAWriteFails) { keeps_one_whole_state_wherever(m_faulty.writes); }
 
 TEST_F(JournalTest, RemovesWhatACrashLeft) {
   pass();
@@ -253,7 +264,7 @@ TEST_F(JournalTest, GoesOnWithSegmentsWhereASnapshotCannotBeWritten) {
       ASSERT_TRUE(m_catalog->set_setting("s" + std::to_string(n), std::string(1000, 'a' + static_cast<char>(i % 26))));
     m_objects.refuse = ".snapshot.";
     if (!m_writer->pass()) ++failures;
-    expect_rebuildable_to(m_writer->reach());
+    EXPECT_EQ(expect_a_whole_journal(), m_writer->reach());
   }
   EXPECT_LT(failures, 12);
   EXPECT_GT(failures, 2);
