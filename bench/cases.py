@@ -150,11 +150,13 @@ def cold_blob(size, connections, context, server):
     if size not in context.cold:
         return NOT_DONE
     paths = [server.blob_url(digest).removeprefix(server.base) for digest in context.cold[size]]
+    fetch_all = partial(load.get, server.base, paths, min(connections, len(paths)))
+    fetch_all()  # so that a virtual disk's host has all of them in memory, or none
     page_cache.forget(server.blobs)
     if SIZES[size] > MIB:
         context.ballast.make_room(len(paths) * SIZES[size])
     measure = requests if SIZES[size] < MIB else transfer
-    return measure(server, lambda: load.get(server.base, paths, min(connections, len(paths))))
+    return measure(server, fetch_all)
 
 
 def tag_list(context, server):
