@@ -10,8 +10,9 @@ namespace slipway {
 /// give.
 std::string random_hex(std::size_t bytes);
 
-/// 16 lower-case hex digits, other ones at each call in this process and most likely in any other; no secret, as who
-/// saw some of them can tell the next. Costs a tenth of random_hex(). Safe to call from any thread.
+/// 16 lower-case hex digits, other ones at each call in this process and most likely in any other. No secret: who saw
+/// some of them can tell the next. Asks no generator of secrets, which costs microseconds. Safe to call from any
+/// thread.
 std::string unique_hex();
 
 }  // namespace slipway

@@ -52,7 +52,7 @@ struct Request {
   std::string host;    ///< what the client calls this server, with its port; by the word of a trusted proxy or its own
   std::string client;  ///< the client's address, as a trusted proxy told it where there is one; "unix" on a unix socket
   bool secure = false;   ///< the client spoke TLS, to us or to a trusted proxy
-  std::string id;        ///< for logs and answers: X-Request-Id of a trusted proxy, else random
+  std::string id;        ///< for logs and answers: X-Request-Id of a trusted proxy, else unique_hex()
   std::string trace_id;  ///< of a well-formed `traceparent` (W3C Trace Context), else empty
 
   // What a handler found out, for the access log and metrics. Must point to text that outlives the request: a literal.
