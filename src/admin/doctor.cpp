@@ -1,7 +1,6 @@
 #include "admin/doctor.hpp"
 
 #include "base/random.hpp"
-#include "blob/intake.hpp"
 #include "catalog/keep.hpp"
 #include "lifecycle/journal_objects.hpp"
 
@@ -50,6 +49,7 @@ void check_space(Instance& instance, Report& report) {
   const auto space = instance.store.space();
   if (!space) return report.fail("free space", space.error().message);
   const auto text = fmt::format("{} of {} free", human_size(space->free_bytes), human_size(space->total_bytes));
+  if (const auto room = instance.store.expect_room(); !room) return report.fail("free space", room.error().message);
   const bool low = space->free_bytes < free_bytes_low || space->free_bytes < space->total_bytes / 50;
   if (low)
     report.warn("free space", text + ": make room before pushes fail");
@@ -132,13 +132,14 @@ Result<std::string> check_journal(Instance& instance, bool remove_others) {
 Result<std::string> round_trip(Instance& instance) {
   const auto text = random_hex(512);
   TRY_ASSIGN(const auto id, instance.catalog.next_location());
-  TRY_ASSIGN(auto intake, blob::Intake::begin(instance.store, id, false, {}, std::nullopt));  // a file, to be removed
-  TRY(intake.write(as_bytes(text)));
-  TRY_ASSIGN(const auto location, intake.finish());
+  TRY_ASSIGN(const auto upload, instance.store.begin(id, false));
+  TRY(upload->write(as_bytes(text)));
+  TRY_ASSIGN(const auto location, upload->finish());
   TRY_ASSIGN(const auto slice, instance.store.open(location, {0, text.size()}));
   std::vector<std::byte> back(text.size());
   TRY_ASSIGN(const auto n, read_some(slice.file->get(), back, slice.range.offset));
-  TRY(instance.store.remove(blob::Intake::unfinished(id, {})));  // which may be done while the store is copied
+  // As what no row ever had, which may be removed while the store is copied.
+  TRY(instance.store.remove({.id = id, .kind = blob::LocationKind::upload, .key = {}, .range = {}}));
   if (n != text.size() || as_text(back) != text) return fail(Failure::corrupt, "what was read is not what was written");
   return fmt::format("wrote, read and removed {} bytes", text.size());
 }

@@ -126,7 +126,7 @@ static Result<bool> is_unused(const fs::path& directory) {
   return true;
 }
 
-Result<std::unique_ptr<FsStore>> FsStore::open(const fs::path& directory) {
+Result<std::unique_ptr<FsStore>> FsStore::open(const fs::path& directory, std::uint64_t keep_free) {
   std::error_code error;
   fs::create_directories(directory, error);
   if (error) return fail_errno(error.value(), "making " + directory.string());
@@ -145,11 +145,13 @@ Result<std::unique_ptr<FsStore>> FsStore::open(const fs::path& directory) {
     if (error) return fail_errno(error.value(), "making " + (directory / folder).string());
   }
   TRY(sync_directory(directory));
-  return open_existing(directory);
+  return open_made(directory, keep_free);
 }
 
-Result<std::unique_ptr<FsStore>> FsStore::open_existing(const fs::path& directory) {
-  std::unique_ptr<FsStore> store(new FsStore(directory));
+Result<std::unique_ptr<FsStore>> FsStore::open_existing(const fs::path& directory) { return open_made(directory, 0); }
+
+Result<std::unique_ptr<FsStore>> FsStore::open_made(const fs::path& directory, std::uint64_t keep_free) {
+  std::unique_ptr<FsStore> store(new FsStore(directory, keep_free));
   TRY(store->identity());
   return store;
 }
@@ -362,6 +364,15 @@ Result<Space> FsStore::space() {
     return fail_errno(errno, "asking for free space of " + m_directory.string());
   return Space{static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize,
                static_cast<std::uint64_t>(status.f_blocks) * status.f_frsize};
+}
+
+Result<> FsStore::expect_room() {
+  if (m_keep_free == 0) return {};
+  TRY_ASSIGN(const auto now, space());
+  if (now.free_bytes >= m_keep_free || now.total_bytes == 0) return {};  // some file systems do not count
+  return fail(Failure::no_space,
+              fmt::format("{} are free below {}, and the last {} are for deletions only", human_size(now.free_bytes),
+                          m_directory.string(), human_size(m_keep_free)));
 }
 
 }  // namespace slipway::blob

@@ -21,8 +21,8 @@ namespace slipway::blob {
 class FsStore final : public BlobStore {
 public:
   /// Opens a store, making it if the directory is empty or missing. Failure::invalid for a directory with other
-  /// content.
-  static Result<std::unique_ptr<FsStore>> open(const std::filesystem::path& directory);
+  /// content. expect_room() fails while less than `keep_free` bytes of its file system are free.
+  static Result<std::unique_ptr<FsStore>> open(const std::filesystem::path& directory, std::uint64_t keep_free = 0);
   /// For a store that must not be changed: nothing is made.
   static Result<std::unique_ptr<FsStore>> open_existing(const std::filesystem::path& directory);
 
@@ -36,6 +36,7 @@ public:
   Result<> remove(const Location& location) override;
   Result<std::string> identity() override;
   Result<Space> space() override;
+  Result<> expect_room() override;
   Result<> list(const std::function<void(const Location&)>& each) override;
 
   /// The highest id of a location or upload that has a file of its own, 0 where there is none. Looks into few folders.
@@ -52,7 +53,9 @@ public:
 private:
   friend class FsUpload;
 
-  explicit FsStore(std::filesystem::path directory) : m_directory(std::move(directory)), m_packs(m_directory) {}
+  FsStore(std::filesystem::path directory, std::uint64_t keep_free)
+      : m_directory(std::move(directory)), m_keep_free(keep_free), m_packs(m_directory) {}
+  static Result<std::unique_ptr<FsStore>> open_made(const std::filesystem::path& directory, std::uint64_t keep_free);
   std::filesystem::path path_of(std::string_view key) const { return m_directory / key; }
   std::filesystem::path upload_path(LocationId id) const;
   /// Makes an upload again of a finished file that no row has; not_found where there is none.
@@ -61,6 +64,7 @@ private:
   Result<> ensure_folder(const std::filesystem::path& folder);
 
   const std::filesystem::path m_directory;
+  const std::uint64_t m_keep_free;
   Packs m_packs;
   std::mutex m_mutex;  // guards the set
   std::unordered_set<std::string> m_folders;

@@ -94,6 +94,7 @@ Result<> Intake::hold(ByteView bytes) {
 }
 
 Result<> Intake::write(ByteView bytes) {
+  TRY(m_store->expect_room());
   TRY(hold(bytes));
   for (auto& hasher : m_hashers) hasher.update(bytes);
   return {};

@@ -27,6 +27,7 @@ public:
   static bool holds_bytes(const ResumeToken& token);
 
   std::uint64_t position() const { return m_upload ? m_upload->position() : m_small->view().size(); }
+  /// Failure::no_space where the store has no room, or wants to keep what it has.
   Result<> write(ByteView bytes);
   /// Durable so far, once the token is; a token to resume from, at most small_bytes_max and 4 KiB large.
   Result<ResumeToken> suspend();

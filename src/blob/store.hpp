@@ -101,6 +101,10 @@ public:
   /// The store's own identity, made with it: the catalog holds it too, and a mismatch refuses writes.
   virtual Result<std::string> identity() = 0;
   virtual Result<Space> space() = 0;
+  /// Failure::no_space where new content should be refused although some would still fit: deletions, the catalog and
+  /// the moves of what is kept need room of their own, or a full store could never be emptied. Cheap: asked for every
+  /// piece of a body.
+  virtual Result<> expect_room() { return {}; }
   /// Every object, in no order: a raw location, an upload that is not finished, or a pack (as old_pack, id 0), its
   /// range all of it. Slow: for checks, never on the way of a request.
   virtual Result<> list(const std::function<void(const Location& object)>& each) = 0;

@@ -156,6 +156,8 @@ std::optional<Response> Caches::check(http::Request& request, Action action, con
     return refusal(403, who->name + " may not " + wish);
   }
   if (action != Action::pull && m_catalog.is_read_only()) return failure_response({Failure::read_only, {}}, request);
+  if (const auto room = http::brings_content(request.method) ? m_store.expect_room() : Result<>(); !room)
+    return failure_response(room.error(), request);
   return std::nullopt;
 }
 

@@ -229,6 +229,8 @@ const std::vector<Key>& all_keys() {
       size_key("limits.manifest_bytes", FIELD(manifest_bytes), "Largest manifest accepted, at most 64 MiB; 413 past it",
                1, 64U << 20),
       size_key("limits.blob_bytes", FIELD(blob_bytes), "Largest blob accepted; 0: no limit"),
+      size_key("limits.keep_free", FIELD(keep_free),
+               "Room on the disk that pushes leave for deletions, and are answered 507 for; 0: none"),
       number_key("limits.uploads", FIELD(uploads), 1, "Upload sessions open at once; 429 past it"),
       duration_key("limits.upload_expiry", FIELD(upload_expiry),
                    "An upload session that nobody touches this long ends"),

@@ -25,6 +25,7 @@ struct Config {
   http::Limits limits;
   std::size_t manifest_bytes = 4U << 20;
   std::uint64_t blob_bytes = 0;
+  std::uint64_t keep_free = 64U << 20;
   std::size_t uploads = 10'000;
   std::chrono::milliseconds upload_expiry = std::chrono::hours(24);
   std::chrono::milliseconds journal_interval = std::chrono::seconds(2);

@@ -38,7 +38,7 @@ static Result<> refuse_lost_catalog(const std::filesystem::path& file, blob::FsS
 }
 
 Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const std::filesystem::path& path, const Clock& clock,
-                                                           bool create) {
+                                                           bool create, std::uint64_t keep_free) {
   std::error_code error;
   const auto catalog_file = path / "catalog.sqlite";
   if (!std::filesystem::exists(catalog_file, error) && !create)
@@ -49,7 +49,7 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const std::filesystem
                                        " --data DIR' makes a data directory of it");
   TRY_ASSIGN(auto lock, DirectoryLock::take(path));
   std::unique_ptr<DataDirectory> directory(new DataDirectory(std::filesystem::absolute(path), std::move(lock)));
-  TRY_ASSIGN(directory->m_store, blob::FsStore::open(path / "store"));
+  TRY_ASSIGN(directory->m_store, blob::FsStore::open(path / "store", keep_free));
   TRY_ASSIGN(directory->m_store_id, directory->m_store->identity());
   TRY(refuse_lost_catalog(catalog_file, *directory->m_store, directory->m_journal));
   auto database = sql::SqliteDatabase::open(catalog_file);

@@ -24,9 +24,9 @@ class DataDirectory {
 public:
   /// Locks and opens it; `create` makes what is missing, else not_found. Failure::busy, naming the process, while
   /// another uses it; conflict where store and catalog do not belong together, where the store has content and the
-  /// catalog is gone, or where it is a backup.
-  static Result<std::unique_ptr<DataDirectory>> open(const std::filesystem::path& path, const Clock& clock,
-                                                     bool create);
+  /// catalog is gone, or where it is a backup. The store keeps `keep_free` bytes of the disk from new content.
+  static Result<std::unique_ptr<DataDirectory>> open(const std::filesystem::path& path, const Clock& clock, bool create,
+                                                     std::uint64_t keep_free = 0);
   /// Removes server.json if announce() wrote it.
   ~DataDirectory();
 

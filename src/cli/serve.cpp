@@ -141,7 +141,7 @@ Result<> serve(const Config& config) {
 
   const SystemClock clock;
   Metrics metrics;
-  TRY_ASSIGN(const auto directory, DataDirectory::open(config.data, clock, true));
+  TRY_ASSIGN(const auto directory, DataDirectory::open(config.data, clock, true, config.keep_free));
   auto& catalog = directory->catalog();
   auto& store = directory->store();
   catalog.set_read_only(config.read_only);

@@ -18,6 +18,10 @@ namespace slipway::http {
 enum class Method { get, head, post, put, patch, del, options, propfind, other };
 Method method_named(std::string_view name);
 std::string_view name_of(Method method);
+/// POST, PUT and PATCH: what comes with them is to be kept.
+constexpr bool brings_content(Method method) {
+  return method == Method::post || method == Method::put || method == Method::patch;
+}
 
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 

@@ -61,7 +61,7 @@ std::optional<Response> Registry::check(const http::Request& request, const acce
   const bool source_needs_token = !source.empty() && who.grants && !m_access.may(who, Action::pull, source) &&
                                   m_access.is_entitled(who, Action::pull, source);
   const bool may = m_access.may(who, action, name);
-  if (may && !source_needs_token) return std::nullopt;
+  if (may && !source_needs_token) return check_room(request);
   const auto wish =
       std::string(access::name_of(action)) + " " + (name.empty() ? "from this registry" : "'" + name + "'");
   const auto scope = "scope=\"" + access::scope_of(action, name) +
@@ -71,6 +71,12 @@ std::optional<Response> Registry::check(const http::Request& request, const acce
                         scope + ",error=\"insufficient_scope\"");
   if (who.anonymous && m_access.wants_login()) return unauthorized(request, "log in to " + wish, scope);
   return error_response(403, Code::denied, who.name + " may not " + wish);
+}
+
+std::optional<Response> Registry::check_room(const http::Request& request) {
+  if (!http::brings_content(request.method)) return std::nullopt;
+  const auto room = m_store.expect_room();
+  return room ? std::nullopt : std::optional(failure_response(room.error(), Code::unsupported, request));
 }
 
 http::Answer Registry::handle_token(Call& call) {

@@ -9,7 +9,7 @@ from disk_clients import DiskClient
 from fault_world import DoorServer, Ended, new_folder
 from slipway_server import ServerTest, eventually
 
-CONFIG = '[log]\nlevel = "info"\nrequests = false\n'
+CONFIG = '[log]\nlevel = "info"\nrequests = false\n[limits]\nkeep_free = "{}"\n'
 MEBIBYTES = 48
 CLIENTS = 4
 
@@ -32,7 +32,9 @@ class FullDiskTest(ServerTest):
             print(f"there are no loop devices here: this is a {self.disk.kind}")
         self.ballast = self.disk.place / "ballast"
         self.ballast.write_bytes(bytes(24 << 20))
-        self.server = DoorServer(self.place, CONFIG)
+
+    def serve(self, keep_free="0"):
+        self.server = DoorServer(self.place, CONFIG.format(keep_free))
         self.addCleanup(lambda: self.server.process and self.server.kill())
 
     def clients(self, seed, first=0):
@@ -58,6 +60,7 @@ class FullDiskTest(ServerTest):
         self.assertEqual(report.returncode, 0, report.stdout + report.stderr)
 
     def test_until_it_is_full_and_after(self):
+        self.serve()
         clients = self.clients(1)
         self.work(clients)
         self.disk.fill("filler")
@@ -90,6 +93,7 @@ class FullDiskTest(ServerTest):
               f"{deleted} deletes done while it was full")
 
     def test_started_while_it_is_full(self):
+        self.serve()
         clients = self.clients(2)
         self.work(clients)
         for end in self.server.kill, self.server.stop:
@@ -112,7 +116,32 @@ class FullDiskTest(ServerTest):
         self.check(clients)
         self.doctor()
 
+    def test_pushes_leave_room_for_deletions(self):
+        self.serve(keep_free="8MiB")
+        clients = self.clients(4)
+        self.work(clients)
+        self.assertTrue(self.server.log_lines("no space", "for deletions only", "id="))
+        for end in self.server.stop, self.server.kill:
+            end()
+            self.server.start()
+        self.check(clients)
+        free = self.disk.free()
+        for client in clients:
+            client.refusals.clear()
+            for _ in range(200):
+                client.delete_some()
+            self.assertEqual(client.refusals, [], "a deletion was refused")
+            self.assertFalse(client.sessions)
+        self.check(clients)
+        self.assertGreater(self.disk.free(), free)
+        for client in clients:
+            self.assertTrue(client.push(5000), "what was deleted made no room")
+        self.check(clients)
+        self.doctor()
+        print(f"{free >> 10} KiB were left free; {sum(client.deleted for client in clients)} deletes done")
+
     def test_killed_when_it_has_become_full(self):
+        self.serve()
         everybody = []
         for round_number in range(3):
             clients = self.clients(3, round_number * CLIENTS)

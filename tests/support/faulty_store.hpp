@@ -36,6 +36,9 @@ public:
   Result<blob::Space> space() override {
     return plan.run([&] { return m_store.space(); });
   }
+  Result<> expect_room() override {
+    return plan.run([&] { return m_store.expect_room(); });
+  }
   Result<> list(const std::function<void(const blob::Location&)>& each) override {
     return plan.run([&] { return m_store.list(each); });
   }

@@ -228,5 +228,15 @@ TEST_F(FsStoreTest, TellsItsSpace) {
   EXPECT_LE(space->free_bytes, space->total_bytes);
 }
 
+TEST_F(FsStoreTest, KeepsRoomFromNewContent) {
+  EXPECT_TRUE(open()->expect_room());
+  EXPECT_TRUE(FsStore::open(m_root, 1).value()->expect_room());
+  const auto all = open()->space().value().total_bytes;
+  const auto refused = FsStore::open(m_root, all + 1).value()->expect_room();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().failure, Failure::no_space);
+  EXPECT_NE(refused.error().message.find(m_root.string()), std::string::npos) << refused.error().message;
+}
+
 }  // namespace
 }  // namespace slipway::blob

@@ -213,10 +213,12 @@ TEST_F(IntakeTest, DoesNotHashWhatTheStoreDidNotTake) {
   test::FaultyStore faulty(m_store);
   auto intake = Intake::begin(faulty, m_id, false, {}, std::nullopt);
   ASSERT_TRUE(intake);
-  faulty.plan.arm(1, test::Fault::before, Failure::no_space);
-  const auto refused = intake->write(as_bytes("lost"));
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().failure, Failure::no_space);
+  for (const int call : {1, 2}) {  // asking for room, and writing
+    faulty.plan.arm(call, test::Fault::before, Failure::no_space);
+    const auto refused = intake->write(as_bytes("lost"));
+    ASSERT_FALSE(refused) << call;
+    EXPECT_EQ(refused.error().failure, Failure::no_space);
+  }
   ASSERT_TRUE(intake->write(as_bytes("kept")));
   EXPECT_EQ(intake->digest(Algorithm::sha256), digest_of(as_bytes("kept")));
 }
@@ -227,7 +229,7 @@ TEST_F(IntakeTest, TellsThatTheStoreCannotBegin) {
   EXPECT_EQ(Intake::begin(faulty, m_id, true, {}, std::nullopt).error().failure, Failure::no_space);
   auto intake = Intake::begin(faulty, m_id, true);
   ASSERT_TRUE(intake);
-  faulty.plan.arm(1, test::Fault::before, Failure::no_space);
+  faulty.plan.arm(2, test::Fault::before, Failure::no_space);  // after the question for room
   EXPECT_EQ(intake->write(as_bytes(m_large)).error().failure, Failure::no_space);
 }
 
