@@ -229,6 +229,7 @@ class Server:
 
     def start(self):
         self._log_file = open(self.folder / "log", "w+", encoding="utf-8")
+        self._left_behind = self._announcement()
         self.process = subprocess.Popen(
             [os.environ["SLIPWAY_BIN"], "serve", "--config", self.config, "--data", self.data, *self.flags],
             stdout=self._log_file, stderr=self._log_file, env=environment(self.folder) | self.env, cwd=self.folder)
@@ -243,11 +244,21 @@ class Server:
     def _announced(self):
         if self.process.poll() is not None:
             raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.read_log()}")
+        if self._announcement() in (None, self._left_behind):
+            return None
         try:
             announced = json.loads((self.data / "server.json").read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return None
-        return announced if announced["pid"] == self.process.pid else None  # a killed one's file may still lie there
+        return announced if announced["pid"] == self.process.pid else None
+
+    def _announcement(self):
+        """Which server.json lies there: a killed server leaves its own, and its pid comes round again."""
+        try:
+            status = (self.data / "server.json").stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns
 
     def signal(self, number=signal.SIGTERM):
         self.process.send_signal(number)
