@@ -1,26 +1,15 @@
 #include "access/jose.hpp"
 
+#include "base/digest.hpp"
 #include "base/json.hpp"
 
-#include <array>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 namespace slipway::access {
 namespace {
 
 constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr std::size_t token_bytes_max = 32U << 10;
-
-std::string hmac_sha256(std::string_view key, std::string_view message) {
-  std::array<unsigned char, 32> out{};
-  unsigned size = out.size();
-  const auto* done = HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-                          reinterpret_cast<const unsigned char*>(message.data()), message.size(), out.data(), &size);
-  SLIPWAY_INVARIANT(done != nullptr && size == out.size());
-  return {reinterpret_cast<const char*>(out.data()), out.size()};
-}
 
 std::unexpected<Error> bad(std::string_view why) {
   return fail(Failure::denied, "the token is not valid: " + std::string(why));

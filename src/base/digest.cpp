@@ -5,6 +5,8 @@
 
 #include <cstring>
 #include <fmt/format.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/sha.h>
 #include <type_traits>
 
@@ -107,6 +109,16 @@ Digest digest_of(ByteView bytes, Algorithm algorithm) {
   Hasher hasher(algorithm);
   hasher.update(bytes);
   return hasher.digest();
+}
+
+std::string hmac_sha256(std::string_view key, std::string_view message) {
+  std::string out(32, '\0');
+  unsigned size = 0;
+  const auto* done = HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+                          reinterpret_cast<const unsigned char*>(message.data()), message.size(),
+                          reinterpret_cast<unsigned char*>(out.data()), &size);
+  SLIPWAY_INVARIANT(done != nullptr && size == out.size());
+  return out;
 }
 
 }  // namespace slipway

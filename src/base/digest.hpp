@@ -68,6 +68,9 @@ private:
 /// The digest of bytes at hand.
 Digest digest_of(ByteView bytes, Algorithm algorithm = Algorithm::sha256);
 
+/// HMAC (RFC 2104) with SHA-256: 32 bytes.
+std::string hmac_sha256(std::string_view key, std::string_view message);
+
 }  // namespace slipway
 
 template <>

@@ -168,5 +168,18 @@ TEST_P(HasherOf, NeverReadsOrWritesOutsideItselfWhateverTheStateSays) {
   }
 }
 
+/// RFC 4231 §4.2, §4.3 and §4.7: a key shorter and one longer than a block.
+TEST(DigestTest, ComputesAnHmac) {
+  const auto hex = [](std::string_view key, std::string_view message) {
+    return to_hex(as_bytes(hmac_sha256(key, message)));
+  };
+  EXPECT_EQ(hex(std::string(20, '\x0b'), "Hi There"),
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+  EXPECT_EQ(hex("Jefe", "what do ya want for nothing?"),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  EXPECT_EQ(hex(std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First"),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
 }  // namespace
 }  // namespace slipway
