@@ -1,70 +1,216 @@
 #include "http/client.hpp"
 
+#include <algorithm>
+#include <charconv>
+#include <cstring>
 #include <curl/curl.h>
-#include <memory>
 
 namespace slipway::http {
 namespace {
 
-struct Collected {
-  std::string body;
-  std::size_t bytes_max;
-  bool overflow = false;
+constexpr long connect_timeout_ms = 10'000;
+constexpr long buffer_bytes = 128L << 10;
+constexpr std::size_t headers_max = 100;
+constexpr std::size_t header_bytes_max = 64U << 10;
+
+/// One request under way, as libcurl's callbacks see it.
+struct Exchange {
+  const ClientRequest& request;
+  std::uint64_t body_size = 0;
+  std::uint64_t body_sent = 0;
+  ClientResponse response;
+  std::size_t header_bytes = 0;
+  Result<> stopped;  // by us: what libcurl says then is not the reason
 };
 
-std::size_t collect(const char* bytes, std::size_t, std::size_t count, void* user) {
-  auto& collected = *static_cast<Collected*>(user);
-  if (collected.body.size() + count > collected.bytes_max) {
-    collected.overflow = true;
-    return 0;  // curl takes it for a failed write and stops
+std::uint64_t size_of(const ClientRequest& request) {
+  if (const auto* bytes = std::get_if<ByteView>(&request.body)) return bytes->size();
+  if (const auto* slice = std::get_if<FileSlice>(&request.body)) return slice->range.length;
+  return 0;
+}
+
+std::size_t stop(Exchange& exchange, Failure failure, const std::string& what) {
+  exchange.stopped = fail(failure, exchange.request.url + " " + what);
+  return 0;  // curl takes it for a failed write and ends the exchange
+}
+
+/// A line of a head. There may be several heads: "100 Continue", and what comes with a proxy's tunnel.
+std::size_t take_header(const char* bytes, std::size_t, std::size_t count, void* user) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  std::string_view line(bytes, count);
+  if (line.starts_with("HTTP/")) {
+    exchange.response.headers = {};
+    exchange.header_bytes = 0;
+    const auto status = line.substr(std::min(line.size(), line.find(' ') + 1));
+    exchange.response.status = 0;
+    std::from_chars(status.data(), status.data() + status.size(), exchange.response.status);
+    return count;
   }
-  collected.body.append(bytes, count);
+  exchange.header_bytes += count;
+  if (exchange.header_bytes > header_bytes_max || exchange.response.headers.all().size() == headers_max)
+    return stop(exchange, Failure::too_large, "answered more header fields than are accepted");
+  const auto colon = line.find(':');
+  if (colon == line.npos) return count;  // the empty line
+  auto value = line.substr(colon + 1);
+  const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+  while (!value.empty() && is_space(value.front())) value.remove_prefix(1);
+  while (!value.empty() && is_space(value.back())) value.remove_suffix(1);
+  exchange.response.headers.add(std::string(line.substr(0, colon)), std::string(value));
   return count;
+}
+
+std::size_t take_body(const char* bytes, std::size_t, std::size_t count, void* user) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  auto& body = exchange.response.body;
+  if (exchange.request.sink && exchange.response.status / 100 == 2) {
+    exchange.stopped = exchange.request.sink(as_bytes({bytes, count}));
+    return exchange.stopped ? count : 0;
+  }
+  if (body.size() + count > exchange.request.answer_bytes_max)
+    return stop(exchange, Failure::too_large, "answered more than is accepted");
+  body.append(bytes, count);
+  return count;
+}
+
+std::size_t give_body(char* out, std::size_t, std::size_t room, void* user) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(room, exchange.body_size - exchange.body_sent));
+  if (size == 0) return 0;
+  if (const auto* bytes = std::get_if<ByteView>(&exchange.request.body)) {
+    std::memcpy(out, bytes->data() + exchange.body_sent, size);
+  } else {
+    const auto& slice = std::get<FileSlice>(exchange.request.body);
+    const auto n = read_some(slice.file->get(), std::as_writable_bytes(std::span(out, size)),
+                             slice.range.offset + exchange.body_sent);
+    if (!n || *n != size) {
+      exchange.stopped =
+          n ? fail(Failure::corrupt, "a file became shorter while it was sent") : Result<>(std::unexpected(n.error()));
+      return CURL_READFUNC_ABORT;
+    }
+  }
+  exchange.body_sent += size;
+  return size;
+}
+
+/// For a request that is sent again.
+int rewind_body(void* user, curl_off_t offset, int origin) {
+  if (origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
+  static_cast<Exchange*>(user)->body_sent = static_cast<std::uint64_t>(offset);
+  return CURL_SEEKFUNC_OK;
 }
 
 }  // namespace
 
-Result<ClientResponse> fetch(const ClientRequest& request) {
+struct Client::Handle {
+  CURL* curl = curl_easy_init();
+  curl_slist* headers = nullptr;
+
+  Handle() = default;
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+  ~Handle() {
+    curl_easy_cleanup(curl);
+    curl_slist_free_all(headers);
+  }
+
+  template <typename Value>
+  void set(CURLoption option, Value value) {
+    curl_easy_setopt(curl, option, value);
+  }
+
+  void add_header(const std::string& header) { headers = curl_slist_append(headers, header.c_str()); }
+
+  void prepare(const ClientRequest& request) {
+    curl_easy_reset(curl);  // its connections stay
+    curl_slist_free_all(std::exchange(headers, nullptr));
+    auto url = request.url;
+    while (url.ends_with('/')) url.pop_back();
+    if (url.starts_with("unix:")) {
+      set(CURLOPT_UNIX_SOCKET_PATH, url.substr(5).c_str());
+      url = "http://localhost";
+    }
+    url += request.target;
+    for (const auto& header : request.headers) add_header(header);
+    set(CURLOPT_URL, url.c_str());
+    set(CURLOPT_PATH_AS_IS, 1L);
+    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
+    set(CURLOPT_CONNECTTIMEOUT_MS, connect_timeout_ms);
+    set(CURLOPT_LOW_SPEED_LIMIT, 1L);
+    set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_timeout.count()));
+    set(CURLOPT_BUFFERSIZE, buffer_bytes);
+    set(CURLOPT_UPLOAD_BUFFERSIZE, buffer_bytes);
+    if (!request.ca_file.empty()) set(CURLOPT_CAINFO, request.ca_file.c_str());
+    set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    if (request.method == "HEAD") set(CURLOPT_NOBODY, 1L);
+  }
+
+  /// The callbacks; `exchange` lives until the request has ended.
+  void attach(Exchange& exchange) {
+    const auto& method = exchange.request.method;
+    const bool has_body = !std::holds_alternative<std::monostate>(exchange.request.body);
+    if (has_body || method == "POST" || method == "PUT" || method == "PATCH") {
+      set(CURLOPT_UPLOAD, 1L);
+      set(CURLOPT_CUSTOMREQUEST, method.c_str());  // the line above made it a PUT
+      set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(exchange.body_size));
+      set(CURLOPT_READFUNCTION, give_body);
+      set(CURLOPT_READDATA, &exchange);
+      set(CURLOPT_SEEKFUNCTION, rewind_body);
+      set(CURLOPT_SEEKDATA, &exchange);
+      add_header("Expect:");  // a second's wait at servers that know no 100
+    }
+    set(CURLOPT_HTTPHEADER, headers);
+    set(CURLOPT_HEADERFUNCTION, take_header);
+    set(CURLOPT_HEADERDATA, &exchange);
+    set(CURLOPT_WRITEFUNCTION, take_body);
+    set(CURLOPT_WRITEDATA, &exchange);
+  }
+};
+
+Client::Client(std::size_t idle_max) : m_idle_max(idle_max) {
   static const auto initialised = curl_global_init(CURL_GLOBAL_DEFAULT);
   static_cast<void>(initialised);
-  const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
-  if (!curl) return fail(Failure::io, "libcurl cannot be initialised");
-  const auto set = [&](CURLoption option, auto value) { curl_easy_setopt(curl.get(), option, value); };
+}
 
-  auto url = request.url;
-  while (url.ends_with('/')) url.pop_back();
-  if (url.starts_with("unix:")) {
-    set(CURLOPT_UNIX_SOCKET_PATH, url.substr(5).c_str());
-    url = "http://localhost";
+Client::~Client() = default;
+
+std::unique_ptr<Client::Handle> Client::take() {
+  {
+    const std::lock_guard lock(m_mutex);
+    if (!m_idle.empty()) {
+      auto handle = std::move(m_idle.back());
+      m_idle.pop_back();
+      return handle;
+    }
   }
-  url += request.target;
-  Collected collected{{}, request.answer_bytes_max};
-  curl_slist* raw_headers = nullptr;
-  for (const auto& header : request.headers) raw_headers = curl_slist_append(raw_headers, header.c_str());
-  const std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers(raw_headers, curl_slist_free_all);
+  return std::make_unique<Handle>();
+}
 
-  set(CURLOPT_URL, url.c_str());
-  set(CURLOPT_PROTOCOLS_STR, "http,https");
-  set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
-  if (request.method == "POST") set(CURLOPT_POSTFIELDS, "");
-  set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  set(CURLOPT_HTTPHEADER, headers.get());
-  set(CURLOPT_NOSIGNAL, 1L);
-  set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
-  set(CURLOPT_CONNECTTIMEOUT_MS, 10'000L);
-  if (!request.ca_file.empty()) set(CURLOPT_CAINFO, request.ca_file.c_str());
-  set(CURLOPT_WRITEFUNCTION, collect);
-  set(CURLOPT_WRITEDATA, &collected);
+void Client::give_back(std::unique_ptr<Handle> handle) {
+  const std::lock_guard lock(m_mutex);
+  if (m_idle.size() < m_idle_max) m_idle.push_back(std::move(handle));
+}
+
+Result<ClientResponse> Client::fetch(const ClientRequest& request) {
+  auto handle = take();
+  if (!handle->curl) return fail(Failure::io, "libcurl cannot be initialised");
+  Exchange exchange{.request = request, .body_size = size_of(request), .response = {}, .stopped = {}};
+  handle->prepare(request);
+  handle->attach(exchange);
   char reason[CURL_ERROR_SIZE] = "";
-  set(CURLOPT_ERRORBUFFER, static_cast<char*>(reason));
+  handle->set(CURLOPT_ERRORBUFFER, static_cast<char*>(reason));
 
-  const auto code = curl_easy_perform(curl.get());
-  if (collected.overflow) return fail(Failure::too_large, request.url + " answered more than is accepted");
+  const auto code = curl_easy_perform(handle->curl);
+  handle->set(CURLOPT_ERRORBUFFER, static_cast<char*>(nullptr));
+  give_back(std::move(handle));
+  if (!exchange.stopped) return std::unexpected(exchange.stopped.error());
   if (code != CURLE_OK)
     return fail(Failure::io, "asking " + request.url + ": " + (*reason ? reason : curl_easy_strerror(code)));
-  long status = 0;
-  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
-  return ClientResponse{static_cast<int>(status), std::move(collected.body)};
+  return std::move(exchange.response);
 }
+
+Result<ClientResponse> fetch(const ClientRequest& request) { return Client(0).fetch(request); }
 
 }  // namespace slipway::http
