@@ -77,8 +77,8 @@ std::string signature(const Scope& scope, const std::string& secret_key, std::st
   const auto text = std::string(algorithm) + "\n" + scope.stamp + "\n" + scope.text() + "\n" +
                     to_hex(digest_of(as_bytes(canonical_request)).value());
   auto key = hmac_sha256("AWS4" + secret_key, scope.date());
-  for (const std::string_view part : {std::string_view(scope.region), std::string_view("s3"),
-                                      std::string_view("aws4_request")})
+  for (const std::string_view part :
+       {std::string_view(scope.region), std::string_view("s3"), std::string_view("aws4_request")})
     key = hmac_sha256(key, part);
   return to_hex(as_bytes(hmac_sha256(key, text)));
 }
@@ -113,13 +113,12 @@ SignedRequest sign(const Request& request, const Credentials& credentials, const
     names.append(names.empty() ? "" : ";").append(name);
   }
   const auto query = canonical_query(request.query);
-  const auto canonical = request.method + "\n" + out.target + "\n" + query + "\n" + fields + "\n" + names + "\n" +
-                         request.payload_sha256;
+  const auto canonical =
+      request.method + "\n" + out.target + "\n" + query + "\n" + fields + "\n" + names + "\n" + request.payload_sha256;
   if (!query.empty()) out.target += "?" + query;
-  out.headers.emplace_back("Authorization",
-                           std::string(algorithm) + " Credential=" + credentials.access_key + "/" + scope.text() +
-                               ", SignedHeaders=" + names +
-                               ", Signature=" + signature(scope, credentials.secret_key, canonical));
+  out.headers.emplace_back("Authorization", std::string(algorithm) + " Credential=" + credentials.access_key + "/" +
+                                                scope.text() + ", SignedHeaders=" + names +
+                                                ", Signature=" + signature(scope, credentials.secret_key, canonical));
   return out;
 }
 

@@ -53,8 +53,8 @@ TEST(SignerTest, SignsAQueryInAnyOrder) {
 
 /// "Authenticating Requests: Using Query Parameters", S3 API Reference.
 TEST(SignerTest, PresignsAUrl) {
-  const auto target = presign({.method = "GET", .host = example_host, .path = "/test.txt"}, example, "us-east-1",
-                              example_day, 86'400s);
+  const auto target =
+      presign({.method = "GET", .host = example_host, .path = "/test.txt"}, example, "us-east-1", example_day, 86'400s);
   EXPECT_EQ(target, "/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256"
                     "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request"
                     "&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host"
@@ -70,7 +70,8 @@ TEST(SignerTest, EncodesAPathOnceAndKeepsItsSlashes) {
 
 TEST(SignerTest, SortsAQueryAsItIsEncoded) {
   // As texts, "a" < "a-b" < "aé"; encoded, "a%C3%A9" comes before "a-b".
-  const auto query = sign_example({.method = "GET", .path = "/", .query = {{"a-b", "1"}, {"a", "3"}, {"a", "2"}, {"aé", "4"}}});
+  const auto query =
+      sign_example({.method = "GET", .path = "/", .query = {{"a-b", "1"}, {"a", "3"}, {"a", "2"}, {"aé", "4"}}});
   EXPECT_EQ(query.target, "/?a=2&a=3&a%C3%A9=4&a-b=1");
 }
 
@@ -90,9 +91,8 @@ TEST(SignerTest, SignsFieldsInOrderOfTheirNamesAndWithoutSpareSpaces) {
     const auto begin = text.find("SignedHeaders=") + 14;
     return text.substr(begin, text.find(',', begin) - begin);
   };
-  const auto plain = sign_example({.method = "PUT",
-                                   .path = "/b/k",
-                                   .amz_headers = {{"x-amz-meta-test-two", "a b"}, {"x-amz-meta-test", "1"}}});
+  const auto plain = sign_example(
+      {.method = "PUT", .path = "/b/k", .amz_headers = {{"x-amz-meta-test-two", "a b"}, {"x-amz-meta-test", "1"}}});
   EXPECT_EQ(names(plain), "host;x-amz-content-sha256;x-amz-date;x-amz-meta-test;x-amz-meta-test-two");
   const auto spaced = sign_example({.method = "PUT",
                                     .path = "/b/k",
