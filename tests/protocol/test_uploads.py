@@ -262,9 +262,10 @@ class BrokenTest(UploadCase):
         return int(server.request("GET", location)["Range"].removeprefix("0-")) + 1
 
     def send_part(self, server, location, part, whole):
-        """Begins a PATCH and sends a part of it."""
+        """Begins a PATCH, which holds the session by then, and sends a part of it."""
         connection = self.connect(server)
-        connection.ask("PATCH", location, [("Content-Length", whole)])
+        connection.ask("PATCH", location, [("Content-Length", whole), ("Expect", "100-continue")])
+        self.assertStatus(connection.response(), 100)  # else a request that comes later might be handled before
         connection.send(part)
         return connection
 

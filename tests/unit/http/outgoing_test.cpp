@@ -6,6 +6,7 @@
 #include <array>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 namespace slipway::http {
 namespace {
@@ -55,6 +56,25 @@ std::string shipped(Outgoing outgoing, std::size_t bytes_at_a_time, std::size_t 
   return "(endless)";
 }
 
+/// A file that stays in memory: the kernel may take the pages of any other at any moment.
+class WarmFile {
+public:
+  explicit WarmFile(const std::string& content)
+      : m_file(std::make_shared<const Fd>(*open_file(m_directory.write("f", content), O_RDONLY))),
+        m_size(content.size()), m_pages(::mmap(nullptr, m_size, PROT_READ, MAP_SHARED, m_file->get(), 0)) {
+    EXPECT_EQ(::mlock(m_pages, m_size), 0);
+  }
+  ~WarmFile() { ::munmap(m_pages, m_size); }
+
+  FileSlice part(std::uint64_t offset, std::uint64_t length) const { return {m_file, {offset, length}}; }
+
+private:
+  const test::TempDirectory m_directory;
+  const std::shared_ptr<const Fd> m_file;
+  const std::size_t m_size;
+  void* const m_pages;
+};
+
 std::string head_of(const std::string& answer) { return answer.substr(0, answer.find("\r\n\r\n") + 4); }
 std::string body_of(const std::string& answer) { return answer.substr(answer.find("\r\n\r\n") + 4); }
 
@@ -67,10 +87,9 @@ std::string pattern(std::size_t size) {
 Response with_body(Body body) { return Response{200, {}, std::move(body), false}; }
 
 TEST(Outgoing, SendsEveryKindOfBodyWhole) {
-  const test::TempDirectory directory;
   for (const std::size_t size : {0U, 1U, 16384U, 16385U, 70'000U}) {
     const auto content = pattern(size);
-    const auto file = std::make_shared<const Fd>(*open_file(directory.write("f", "<<" + content + ">>"), O_RDONLY));
+    const WarmFile file("<<" + content + ">>");
     for (const std::size_t at_a_time : {7U, 4096U, 1U << 20}) {
       if (at_a_time == 7 && size > 20'000) continue;
       EXPECT_EQ(body_of(shipped(Outgoing(with_body(content), {}, false, false), at_a_time)), content) << size;
@@ -78,7 +97,7 @@ TEST(Outgoing, SendsEveryKindOfBodyWhole) {
                                 at_a_time)),
                 content)
           << size;
-      EXPECT_EQ(body_of(shipped(Outgoing(with_body(FileSlice{file, {2, size}}), {}, false, false), at_a_time)), content)
+      EXPECT_EQ(body_of(shipped(Outgoing(with_body(file.part(2, size)), {}, false, false), at_a_time)), content)
           << size;
     }
   }
@@ -153,9 +172,8 @@ TEST(Outgoing, TellsWhetherTheConnectionGoesOn) {
 }
 
 TEST(Outgoing, IsBrokenWhereTheFileIsShorterThanPromised) {
-  const test::TempDirectory directory;
-  const auto file = std::make_shared<const Fd>(*open_file(directory.write("f", "short"), O_RDONLY));
-  EXPECT_EQ(shipped(Outgoing(with_body(FileSlice{file, {0, 100}}), {}, false, false), 1000), "(broken)");
+  const WarmFile file("short");
+  EXPECT_EQ(shipped(Outgoing(with_body(file.part(0, 100)), {}, false, false), 1000), "(broken)");
 }
 
 TEST(Outgoing, IsBrokenWhenThePeerIsGone) {
@@ -166,22 +184,20 @@ TEST(Outgoing, IsBrokenWhenThePeerIsGone) {
 }
 
 TEST(Outgoing, KnowsTheNextPartOfItsFile) {
-  const test::TempDirectory directory;
-  const auto file = std::make_shared<const Fd>(*open_file(directory.write("f", pattern(40'000)), O_RDONLY));
-  Outgoing outgoing(with_body(FileSlice{file, {10, 30'000}}), {}, false, false);
+  const WarmFile file(pattern(40'000));
+  Outgoing outgoing(with_body(file.part(10, 30'000)), {}, false, false);
   EXPECT_EQ(outgoing.next_slice(20).range, (ByteRange{10, 20}));
   EXPECT_EQ(outgoing.next_slice(100'000).range, (ByteRange{10, 30'000}));
-  EXPECT_TRUE(outgoing.is_warm());  // just written, so in memory
+  EXPECT_TRUE(outgoing.is_warm());
   EXPECT_FALSE(Outgoing(Response::text(200, "x"), {}, false, false).next_slice(20).file);
 }
 
 TEST(Outgoing, SendsASmallFileWithItsHead) {
-  const test::TempDirectory directory;
-  const auto file = std::make_shared<const Fd>(*open_file(directory.write("f", pattern(40'000)), O_RDONLY));
-  const Outgoing small(with_body(FileSlice{file, {7, 16'384}}), {}, false, false);
+  const WarmFile file(pattern(40'000));
+  const Outgoing small(with_body(file.part(7, 16'384)), {}, false, false);
   EXPECT_FALSE(small.next_slice(1).file);
   EXPECT_EQ(body_of(shipped(Outgoing(small), 1'000'000)), pattern(40'000).substr(7, 16'384));
-  EXPECT_TRUE(Outgoing(with_body(FileSlice{file, {7, 16'385}}), {}, false, false).next_slice(1).file);
+  EXPECT_TRUE(Outgoing(with_body(file.part(7, 16'385)), {}, false, false).next_slice(1).file);
 }
 
 }  // namespace
