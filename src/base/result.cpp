@@ -19,6 +19,7 @@ const char* name_of(Failure failure) {
   case Failure::read_only: return "read_only";
   case Failure::no_space: return "no_space";
   case Failure::busy: return "busy";
+  case Failure::unavailable: return "unavailable";
   case Failure::corrupt: return "corrupt";
   case Failure::io: return "io";
   }

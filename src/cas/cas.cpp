@@ -36,6 +36,9 @@ Response failure_response(const Error& error, const http::Request& request) {
   case Failure::no_space:
     log::error("no space", {{"id", request.id}, {"error", error.message}});
     return later(refusal(507, "the disk is full; nothing was kept"));
+  case Failure::unavailable:
+    log::error("not available", {{"id", request.id}, {"error", error.message}});
+    return later(refusal(503, "the storage does not answer; try again later"));
   default: break;
   }
   log::error("request failed", {{"path", request.target.path()}, {"id", request.id}, {"error", error.message}});

@@ -62,7 +62,7 @@ std::size_t take_header(const char* bytes, std::size_t, std::size_t count, void*
 std::size_t take_body(const char* bytes, std::size_t, std::size_t count, void* user) {
   auto& exchange = *static_cast<Exchange*>(user);
   auto& body = exchange.response.body;
-  if (exchange.request.sink && exchange.response.status / 100 == 2) {
+  if (exchange.request.sink && exchange.response.status == exchange.request.sink_status) {
     exchange.stopped = exchange.request.sink(as_bytes({bytes, count}));
     return exchange.stopped ? count : 0;
   }

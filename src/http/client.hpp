@@ -22,9 +22,10 @@ struct ClientRequest {
   std::vector<std::string> headers;  ///< "Name: value"
   /// What is sent, with a Content-Length; read from memory or the file as the peer takes it.
   std::variant<std::monostate, ByteView, FileSlice> body;
-  /// Takes the body of a 2xx answer as it comes; an error ends the exchange and is returned. Without one, as for all
-  /// other answers, the body is in the response.
+  /// Takes the body of an answer with `sink_status` as it comes; an error ends the exchange and is returned. Without
+  /// one, as for all other answers, the body is in the response.
   std::function<Result<>(ByteView)> sink;
+  int sink_status = 200;
   std::string ca_file;                        ///< PEM to trust besides the system's; empty: the system's
   std::chrono::milliseconds timeout{60'000};  ///< of the whole exchange; 0: none
   std::chrono::seconds stall_timeout{60};     ///< without a byte in either direction

@@ -42,6 +42,9 @@ http::Response failure_response(const Error& error, Code unknown, const http::Re
   case Failure::no_space:
     log::error("no space", {{"id", request.id}, {"error", error.message}});
     return retry(error_response(507, Code::denied, "the registry's disk is full; nothing of this request was kept"));
+  case Failure::unavailable:
+    log::error("not available", {{"id", request.id}, {"error", error.message}});
+    return retry(error_response(503, Code::unsupported, "the registry's storage does not answer; try again later"));
   case Failure::corrupt:
   case Failure::io: break;
   }

@@ -1,6 +1,7 @@
 #include "s3/signer.hpp"
 
 #include "base/digest.hpp"
+#include "http/target.hpp"
 
 #include <algorithm>
 #include <array>
@@ -11,27 +12,13 @@ namespace {
 
 constexpr std::string_view algorithm = "AWS4-HMAC-SHA256";
 
-bool is_unreserved(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-         c == '_' || c == '~';
-}
-
-void append_encoded(std::string& out, char c) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  const auto byte = static_cast<unsigned char>(c);
-  out.push_back('%');
-  out.push_back(digits[byte >> 4]);
-  out.push_back(digits[byte & 15]);
-}
-
 /// S3 encodes a path once, and takes "." and ".." as any other name.
 std::string encode_path(std::string_view path) {
   std::string out;
-  for (const char c : path) {
-    if (is_unreserved(c) || c == '/')
-      out.push_back(c);
-    else
-      append_encoded(out, c);
+  for (std::size_t at = 0; at <= path.size();) {
+    const auto end = std::min(path.find('/', at), path.size());
+    out.append(at == 0 ? "" : "/").append(http::percent_encode(path.substr(at, end - at)));
+    at = end + 1;
   }
   return out;
 }
@@ -39,7 +26,7 @@ std::string encode_path(std::string_view path) {
 /// Sorted as encoded, which is another order than that of the texts.
 std::string canonical_query(const Fields& query) {
   Fields encoded;
-  for (const auto& [name, value] : query) encoded.emplace_back(uri_encode(name), uri_encode(value));
+  for (const auto& [name, value] : query) encoded.emplace_back(http::percent_encode(name), http::percent_encode(value));
   std::ranges::sort(encoded);
   std::string out;
   for (const auto& [name, value] : encoded) out.append(out.empty() ? "" : "&").append(name).append("=").append(value);
@@ -84,17 +71,6 @@ std::string signature(const Scope& scope, const std::string& secret_key, std::st
 }
 
 }  // namespace
-
-std::string uri_encode(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (is_unreserved(c))
-      out.push_back(c);
-    else
-      append_encoded(out, c);
-  }
-  return out;
-}
 
 SignedRequest sign(const Request& request, const Credentials& credentials, const std::string& region, Timestamp now) {
   const Scope scope{stamp_of(now), region};

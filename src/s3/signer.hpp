@@ -17,6 +17,7 @@ struct Credentials {
   std::string access_key;
   std::string secret_key;
   std::string session_token;  ///< empty for keys that do not expire
+  bool operator==(const Credentials&) const = default;
 };
 
 /// For a body whose SHA-256 is not known before it is sent: nothing but TLS keeps it from being changed on its way.
@@ -45,8 +46,5 @@ SignedRequest sign(const Request& request, const Credentials& credentials, const
 /// `now`; S3 allows a week at most. The request's amz_headers and payload are not looked at.
 std::string presign(const Request& request, const Credentials& credentials, const std::string& region, Timestamp now,
                     std::chrono::seconds lifetime);
-
-/// RFC 3986's percent-encoding as S3 computes it: all but letters, digits and "-._~". For one segment or value.
-std::string uri_encode(std::string_view text);
 
 }  // namespace slipway::s3
