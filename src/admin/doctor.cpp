@@ -2,8 +2,9 @@
 
 #include "base/random.hpp"
 #include "catalog/keep.hpp"
-#include "lifecycle/journal_objects.hpp"
+#include "lifecycle/journal_keeper.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -103,11 +104,22 @@ Result<std::string> check_journal(Instance& instance, bool remove_others) {
   TRY_ASSIGN(const auto newest, instance.journal.newest());
   const auto survey = lifecycle::survey_journal(objects);
   const auto own = survey.generations.find(state ? state->generation : "");
-  if (own == survey.generations.end())
+  if (own == survey.generations.end()) {
+    const auto is_known = [&](const auto& object) {
+      return state && !state->superseded.empty() && object.name.starts_with(state->superseded + ".");
+    };
+    if (remove_others && !std::ranges::all_of(objects, is_known))
+      return fail(Failure::conflict, "none of this catalog, but of others, which may know what it does not: 'slipway "
+                                     "rebuild --journal NAME' reads them");
     return fmt::format("none of this catalog yet: a server writes it while it runs; {} objects of others",
                        objects.size());
+  }
   const auto& chain = own->second;
-  if (chain.reach() > newest)
+  bool is_older = chain.reach() > newest;
+  if (remove_others && !is_older) {  // no server works on it: what is read stands still
+    TRY_ASSIGN(is_older, lifecycle::is_other_future(chain, *state, instance.journal, instance.journal_objects));
+  }
+  if (is_older)
     return fail(Failure::conflict, "the catalog is older than generation " + own->first +
                                        ": 'slipway rebuild' makes one that knows what was changed since");
   if (chain.reach() < state->finished)
@@ -146,9 +158,9 @@ Result<std::string> round_trip(Instance& instance) {
 
 /// A blob that moved, or went, since its row was read is not lost.
 bool is_lost(Instance& instance, const catalog::StoredBlob& blob, const Digest& digest) {
-  if (catalog::is_whole(instance.store, blob)) return false;
+  if (catalog::is_whole(instance.store, blob, digest)) return false;
   const auto now = instance.catalog.find_blob_anywhere(digest);
-  return now ? !catalog::is_whole(instance.store, *now) : now.error().failure != Failure::not_found;
+  return now ? !catalog::is_whole(instance.store, *now, digest) : now.error().failure != Failure::not_found;
 }
 
 /// Every location has its bytes, as many as it should; every object of the store is known, or removed with
@@ -206,8 +218,11 @@ Result<Json> run_doctor(Instance& instance, const Parameters& parameters, const 
     report.warn("round trip", "skipped: read-only mode");
   else
     report.from("round trip", round_trip(instance));
-  report.from("journal", check_journal(instance, remove_unknown));
-  if (parameters.contains("deep")) report.from("store contents", compare_store(instance, remove_unknown));
+  const auto journal = check_journal(instance, remove_unknown);
+  report.from("journal", journal);
+  if (parameters.contains("deep")) report.from("store contents", compare_store(instance, remove_unknown && journal));
+  if (remove_unknown && !journal)
+    report.fail("remove unknown", "nothing was removed: a catalog made of the journal may know it");
   const auto unreachable = instance.catalog.unreachable();
   if (!unreachable) return std::unexpected(unreachable.error());
   auto out = report.json();

@@ -22,7 +22,8 @@ int status_of(Failure failure) {
   case Failure::out_of_range: return 416;
   case Failure::read_only: return 405;
   case Failure::no_space: return 507;
-  case Failure::busy: return 503;
+  case Failure::busy:
+  case Failure::unavailable: return 503;
   default: return 500;
   }
 }

@@ -276,26 +276,62 @@ Result<Fd> FsStore::hold_removals() {
   return file;
 }
 
-Result<std::optional<std::uint64_t>> FsStore::copy_pack(const std::string& key, FsStore& to) {
-  std::error_code error;
-  TRY_ASSIGN(const Fd from, open_file(path_of(key), O_RDONLY));
-  const auto size = fs::file_size(path_of(key), error);
-  if (error) return fail_errno(error.value(), "reading " + path_of(key).string());
-  const auto target = to.path_of(key);
-  if (fs::file_size(target, error) == size && !error) return std::nullopt;
-  const auto aside = to.m_directory / "uploads" / (target.filename().string() + ".pack");
-  TRY_ASSIGN(const Fd file, open_file(aside, O_RDWR | O_CREAT | O_TRUNC));
+/// Copies a pack's beginning from an earlier copy of it, and the rest from itself.
+static Result<> copy_grown(int earlier, std::uint64_t earlier_size, int from, std::uint64_t size, int to) {
   std::vector<std::byte> buffer(1U << 20);
   for (std::uint64_t at = 0; at < size;) {
-    TRY_ASSIGN(const auto n, read_some(from.get(), buffer, at));
-    if (n == 0) return fail(Failure::corrupt, path_of(key).string() + " became shorter");
-    TRY(write_all(file.get(), ByteView(buffer).first(n), at));
+    const bool has_it = at < earlier_size;
+    const auto room = std::min<std::uint64_t>(buffer.size(), (has_it ? earlier_size : size) - at);
+    TRY_ASSIGN(const auto n, read_some(has_it ? earlier : from, std::span(buffer).first(room), at));
+    if (n == 0) return fail(Failure::corrupt, "a pack became shorter while it was copied");
+    TRY(write_all(to, ByteView(buffer).first(n), at));
     at += n;
   }
-  TRY(flush_file(file.get()));
+  return flush_file(to);
+}
+
+static Result<std::uint64_t> size_of(const Fd& file) {
+  struct stat status{};
+  if (::fstat(file.get(), &status) < 0) return fail_errno(errno, "looking at a pack");
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+Result<std::optional<std::uint64_t>> FsStore::copy_pack(const std::string& key, FsStore& to) {
+  const auto target = to.path_of(key);
+  TRY_ASSIGN(const Fd from, open_file(path_of(key), O_RDONLY));
+  TRY_ASSIGN(const auto size, size_of(from));
+  const auto earlier = open_file(target, O_RDONLY);
+  std::uint64_t earlier_size = 0;
+  if (earlier) {
+    TRY_ASSIGN(earlier_size, size_of(*earlier));
+    if (earlier_size == size) return std::nullopt;
+    if (earlier_size > size) return fail(Failure::corrupt, key + " is shorter than when it was copied");
+  } else if (earlier.error().failure != Failure::not_found) {
+    return std::unexpected(earlier.error());
+  }
+  const auto aside =
+      to.m_directory / "uploads" / "copy.pack";  // one name, for what a killed copy leaves is written over
+  TRY_ASSIGN(const Fd file, open_file(aside, O_RDWR | O_CREAT | O_TRUNC));
+  const auto copied = copy_grown(earlier ? earlier->get() : -1, earlier_size, from.get(), size, file.get());
+  if (!copied) {
+    ::unlink(aside.c_str());
+    return std::unexpected(copied.error().during(key));
+  }
   if (::rename(aside.c_str(), target.c_str()) < 0) return fail_errno(errno, "naming " + target.string());
   TRY(sync_directory(target.parent_path()));
   return size;
+}
+
+Result<> FsStore::overwrite(const Location& location, ByteView bytes) {
+  SLIPWAY_INVARIANT(bytes.size() == location.range.length);
+  TRY_ASSIGN(const Fd file, open_file(path_of(location.key), O_WRONLY));
+  TRY(write_all(file.get(), bytes, location.range.offset));
+  return flush_file(file.get());
+}
+
+bool FsStore::is_finished(LocationId id) const {
+  std::error_code error;
+  return fs::exists(path_of(key_of(id)), error) || error;
 }
 
 Result<> FsStore::list(const std::function<void(const Location&)>& each) {

@@ -47,8 +47,13 @@ public:
   /// for those that are at it. For a copy of what a catalog spoke of at one moment.
   Result<Fd> hold_removals();
   /// Copies a pack to another store, under its own name, durably. Returns its size; nothing where the other has it
-  /// already.
+  /// already. Packs only grow: of one that was copied before, only what came since is taken, so that damage done to the
+  /// rest meanwhile is not. Corrupt where it has become shorter.
   Result<std::optional<std::uint64_t>> copy_pack(const std::string& key, FsStore& to);
+  /// Writes a location's bytes once more, durably, over what the disk has made of them.
+  Result<> overwrite(const Location& location, ByteView bytes);
+  /// True if there is a finished file of this id, or may be.
+  bool is_finished(LocationId id) const;
 
 private:
   friend class FsUpload;

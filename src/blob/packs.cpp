@@ -1,6 +1,7 @@
 #include "blob/packs.hpp"
 
 #include "base/random.hpp"
+#include "blob/pack_format.hpp"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -12,14 +13,8 @@ namespace slipway::blob {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::string_view magic = "slipway pack 1\n\n";
-constexpr std::size_t header_size = 16;
 constexpr std::size_t batch_bytes_max = 1U << 20;
 constexpr std::size_t open_max = 256;
-
-void append_number(std::string& out, std::uint64_t number) {
-  for (unsigned shift = 0; shift < 64; shift += 8) out.push_back(static_cast<char>(number >> shift));
-}
 
 Result<std::uint64_t> size_of(int file) {
   struct stat status{};
@@ -58,7 +53,7 @@ std::vector<Packs::Waiting*> Packs::take_batch() {
   for (std::size_t bytes = 0; !m_waiting.empty() && (batch.empty() || bytes < batch_bytes_max);) {
     batch.push_back(m_waiting.front());
     m_waiting.pop_front();
-    for (const auto& blob : batch.back()->blobs) bytes += header_size + blob.bytes.size();
+    for (const auto& blob : batch.back()->blobs) bytes += pack_header_bytes + blob.bytes.size();
   }
   return batch;
 }
@@ -68,11 +63,8 @@ void Packs::write(const std::vector<Waiting*>& batch) {
   for (auto* one : batch) {
     std::vector<Location> locations;
     for (const auto& blob : one->blobs) {
-      SLIPWAY_INVARIANT(blob.bytes.size() <= small_bytes_max);
-      append_number(bytes, number_of(blob.id));
-      append_number(bytes, blob.bytes.size());
-      locations.push_back({blob.id, LocationKind::pack, {}, {bytes.size(), blob.bytes.size()}});  // moved below
-      bytes.append(as_text(blob.bytes));
+      const auto offset = append_packed(bytes, blob);  // moved below
+      locations.push_back({blob.id, LocationKind::pack, {}, {offset, blob.bytes.size()}});
     }
     one->result = std::move(locations);
   }
@@ -102,12 +94,12 @@ Result<> Packs::begin_pack() {
   m_current = {};
   const auto key = "packs/" + random_hex(8);
   TRY_ASSIGN(auto file, open_file(m_store / key, O_RDWR | O_CREAT | O_EXCL));
-  m_current = {key, std::make_shared<const Fd>(std::move(file)), magic.size()};
+  m_current = {key, std::make_shared<const Fd>(std::move(file)), pack_magic.size()};
   {
     const std::lock_guard lock(m_mutex);
     m_current_key = key;
   }
-  TRY(write_all(m_current.file->get(), as_bytes(magic), 0));
+  TRY(write_all(m_current.file->get(), as_bytes(pack_magic), 0));
   TRY(sync_directory(m_store / "packs"));
   remember(key, m_current.file);
   return {};
@@ -116,7 +108,7 @@ Result<> Packs::begin_pack() {
 /// After a failure. What a failed flush left in the page cache says nothing about the disk, so nothing is added to this
 /// pack any more; what was flushed before is as good as ever.
 void Packs::give_up_pack() {
-  if (m_current.file && m_current.size == magic.size())
+  if (m_current.file && m_current.size == pack_magic.size())
     static_cast<void>(remove(m_current.key));
   else if (m_current.file)
     static_cast<void>(truncate_file(m_current.file->get(), m_current.size));

@@ -2,9 +2,7 @@
 // Files that hold many small blobs each. A file, a name and two flushes for a blob of 4 KiB would cost twenty times
 // what its bytes do; here those who come together share one append and one flush.
 //
-//   packs/<name>   16 random hexadecimal digits. 16 bytes of magic, then for each blob a header (its id and its size,
-//   64
-//                  bits each, little-endian) and its bytes
+//   packs/<name>   16 random hexadecimal digits; pack_format.hpp tells what is in it
 //
 // A pack is written by the process that made it, until it is full or a write fails; a new process makes a new one. So
 // no byte that was flushed is ever written again, and half a batch is left only where a crash or the disk stopped it.

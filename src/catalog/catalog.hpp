@@ -30,10 +30,16 @@ public:
   /// A location id nobody had before and nobody gets again.
   Result<blob::LocationId> next_location();
   /// The store has ids up to `used`: none of them is given out. True where they would have been, as by a catalog from
-  /// an older copy than the store.
-  Result<bool> skip_locations(blob::LocationId used);
-  /// For a copy of a catalog beside a copy of its blobs alone: forgets sessions and what was to be removed.
+  /// an older copy than the store; then the sessions are forgotten whose bytes `is_finished`, for they may be a blob's
+  /// since.
+  Result<bool> skip_locations(blob::LocationId used, const std::function<bool(blob::LocationId)>& is_finished);
+  /// There are packs that are to be removed, and have not been yet.
+  Result<bool> has_packs_to_remove();
+  /// For a copy of a catalog, beside a copy of the blobs that it speaks of: forgets sessions and what was to be
+  /// removed.
   Result<> forget_unfinished();
+  /// Leaves the ids to come to whoever goes on from the same state.
+  Result<> leave_locations();
   Result<int> schema_version();
   Result<Totals> totals();
   /// When the newest blob or manifest came, or a tag moved last; 1970 where nothing ever did.

@@ -11,10 +11,6 @@ static bool is_final(Failure failure) {
   return failure == Failure::conflict || failure == Failure::read_only || failure == Failure::no_space;
 }
 
-bool is_whole(blob::BlobStore& store, const StoredBlob& blob) {
-  return store.open(blob.location, {0, blob.size}).has_value();
-}
-
 Result<> check_bytes(const FileSlice& bytes, const Digest& digest, const std::function<Result<>(ByteView)>& each) {
   Hasher hasher(digest.algorithm());
   std::vector<std::byte> buffer(std::min<std::uint64_t>(1U << 20, bytes.range.length));
@@ -29,6 +25,11 @@ Result<> check_bytes(const FileSlice& bytes, const Digest& digest, const std::fu
   }
   if (hasher.digest() != digest) return fail(Failure::corrupt, digest.text() + " has other bytes");
   return {};
+}
+
+bool is_whole(blob::BlobStore& store, const StoredBlob& blob, const Digest& digest) {
+  const auto bytes = store.open(blob.location, {0, blob.size});
+  return bytes && (blob.location.kind != blob::LocationKind::pack || check_bytes(*bytes, digest));
 }
 
 Result<FileSlice> open_blob(blob::BlobStore& store, const StoredBlob& blob, ByteRange range,
@@ -54,7 +55,7 @@ void remove_all_queued(Catalog& catalog, blob::BlobStore& store, const std::vect
 Result<> keep(Catalog& catalog, blob::BlobStore& store, blob::Intake& intake, const Digest& digest,
               const Entering& entering) {
   const auto known = catalog.find_blob_anywhere(digest);
-  const bool lost = known && !is_whole(store, *known);
+  const bool lost = known && !is_whole(store, *known, digest);
   if (known && !lost) {
     const auto adopted = entering.adopt();
     if (adopted) {

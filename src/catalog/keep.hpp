@@ -7,11 +7,12 @@
 
 namespace slipway::catalog {
 
-/// True if the bytes the catalog speaks of are really there.
-bool is_whole(blob::BlobStore& store, const StoredBlob& blob);
-
 /// Reads bytes to their end and compares their digest; corrupt where they are others. `each` gets them as they come.
 Result<> check_bytes(const FileSlice& bytes, const Digest& digest, const std::function<Result<>(ByteView)>& each = {});
+
+/// True if the bytes the catalog speaks of are really there. Small ones are read; of large ones that would take too
+/// long.
+bool is_whole(blob::BlobStore& store, const StoredBlob& blob, const Digest& digest);
 
 /// Opens a blob that was just looked up. Where its pack was compacted in between, `look_again` finds its new place.
 Result<FileSlice> open_blob(blob::BlobStore& store, const StoredBlob& blob, ByteRange range,

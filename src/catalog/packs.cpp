@@ -2,6 +2,14 @@
 
 namespace slipway::catalog {
 
+Result<bool> Catalog::has_packs_to_remove() {
+  bool out = false;
+  TRY(m_database.read([&](sql::Session& session) {
+    out = session.number("SELECT location FROM deletion WHERE kind = 4 LIMIT 1").has_value();
+  }));
+  return out;
+}
+
 Result<std::vector<Pack>> Catalog::packs_below(std::uint64_t bytes, std::size_t limit) {
   std::vector<Pack> out;
   TRY(m_database.read([&](sql::Session& session) {

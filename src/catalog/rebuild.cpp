@@ -2,6 +2,7 @@
 
 #include "catalog/journal_tables.hpp"
 #include "catalog/schema.hpp"
+#include "catalog/steps.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -10,8 +11,6 @@
 namespace slipway::catalog {
 namespace {
 
-// Ids are given out in ranges that are reserved before; this is more than can have been since the journal's end.
-constexpr std::int64_t locations_skipped = 1 << 24;
 constexpr int first_schema = 5;  // none of those before had a journal
 
 bool is_identifier(const std::string& name) {
@@ -125,9 +124,7 @@ Result<> Rebuild::finish(bool takes_its_place) {
     session.run("INSERT INTO cache_usage (repository, entries, bytes) SELECT e.repository, COUNT(*), SUM(b.size) FROM "
                 "cache_entry e JOIN blob b ON b.id = e.blob GROUP BY e.repository");
     const auto highest = session.number("SELECT MAX(id) FROM location").value_or(0);
-    session.run("INSERT INTO setting (name, value) VALUES ('next_location', $1) ON CONFLICT (name) DO UPDATE SET "
-                "value = EXCLUDED.value",
-                {std::to_string(highest + locations_skipped)});
+    leap_over_locations(session, highest + 1);
     session.run("DELETE FROM change");
     session.run(
         "INSERT INTO journal_state (generation, schema, finished, mark, superseded, planned) VALUES ('', 0, 0, 0, "

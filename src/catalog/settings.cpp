@@ -42,6 +42,15 @@ Result<> Catalog::forget_unfinished() {
   });
 }
 
+Result<> Catalog::leave_locations() {
+  const std::lock_guard lock(m_locations_mutex);
+  m_next_location = m_locations_end = 0;
+  return m_database.write([&](sql::Session& session) -> Result<> {
+    leap_over_locations(session, 1);
+    return {};
+  });
+}
+
 Result<int> Catalog::schema_version() {
   std::int64_t version = 0;
   std::int64_t oldest_reader = 0;
@@ -108,14 +117,22 @@ Result<blob::LocationId> Catalog::next_location() {
   return blob::LocationId(m_next_location++);
 }
 
-Result<bool> Catalog::skip_locations(blob::LocationId used) {
+Result<bool> Catalog::skip_locations(blob::LocationId used, const std::function<bool(blob::LocationId)>& is_finished) {
   const std::lock_guard lock(m_locations_mutex);
   TRY_ASSIGN(const auto known, setting("next_location"));
   std::uint64_t next = 1;
   if (known) std::from_chars(known->data(), known->data() + known->size(), next);
   if (number_of(used) < next) return false;
-  TRY(set_setting("next_location", std::to_string(number_of(used) + 1)));
   m_next_location = m_locations_end = 0;
+  TRY(m_database.write([&](sql::Session& session) -> Result<> {
+    std::vector<std::int64_t> finished;
+    session.run("SELECT location FROM upload", {}, [&](const sql::Row& row) {
+      if (is_finished(blob::LocationId(static_cast<std::uint64_t>(row.integer(0))))) finished.push_back(row.integer(0));
+    });
+    for (const auto location : finished) session.run("DELETE FROM upload WHERE location = $1", {location});
+    leap_over_locations(session, static_cast<std::int64_t>(number_of(used)) + 1);
+    return {};
+  }));
   return true;
 }
 

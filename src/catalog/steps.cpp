@@ -2,6 +2,11 @@
 
 #include "catalog/steps.hpp"
 
+#include "base/random.hpp"
+
+#include <algorithm>
+#include <charconv>
+
 namespace slipway::catalog {
 
 std::string cache_key(const std::string& repository, const std::string& reference) {
@@ -143,6 +148,18 @@ StoredBlob Catalog::enter_blob(sql::Session& session, const std::vector<Digest>&
 void Catalog::give(sql::Session& session, const std::string& repository, std::int64_t blob, std::string_view kind) {
   session.run("INSERT INTO membership (repository, blob, since) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
               {ensure_repository(session, repository, kind), blob, now()});
+}
+
+void leap_over_locations(sql::Session& session, std::int64_t first) {
+  constexpr std::int64_t leap_min = 1 << 24;  // more than a journal can be behind
+  std::int64_t leap = 0;
+  const auto random = random_hex(5);
+  std::from_chars(random.data(), random.data() + random.size(), leap, 16);
+  const auto next =
+      session.number("SELECT CAST(value AS BIGINT) FROM setting WHERE name = 'next_location'").value_or(1);
+  session.run("INSERT INTO setting (name, value) VALUES ('next_location', $1) ON CONFLICT (name) DO UPDATE SET value = "
+              "EXCLUDED.value",
+              {std::to_string(std::max(first, next) + leap_min + leap)});
 }
 
 }  // namespace slipway::catalog

@@ -25,7 +25,7 @@ int tell(const Common& common, const CopyReport& report, const std::filesystem::
                report.removed_files);
   if (report.damaged_blobs == 0) return exit_done;
   for (const auto& digest : report.damaged) fmt::print(stderr, "lost or damaged: {}\n", digest);
-  fmt::print(stderr, "slipway: {} blobs are lost or damaged and were not copied; pushing them again heals them\n",
+  fmt::print(stderr, "slipway: {} blobs are lost or damaged; pushing them again after a restore heals them\n",
              report.damaged_blobs);
   return exit_failed;
 }

@@ -40,8 +40,9 @@ Result<> remove_if_there(const fs::path& file) {
 /// Copies the bytes of every location of a catalog that the other store lacks, checking them on the way.
 class BlobCopy {
 public:
-  BlobCopy(blob::FsStore& from, blob::FsStore& to, CopyReport& report, std::uint64_t total)
-      : m_from(from), m_to(to), m_report(report), m_progress("copying", total) {}
+  BlobCopy(blob::FsStore& from, blob::FsStore& to, CopyReport& report, std::uint64_t total,
+           std::set<std::string> suspects)
+      : m_from(from), m_to(to), m_report(report), m_progress("copying", total), m_suspects(std::move(suspects)) {}
 
   Result<> copy(const catalog::StoredBlob& blob, const Digest& digest) {
     ++m_report.blobs;
@@ -73,22 +74,46 @@ private:
   Result<> copy_packed(const catalog::StoredBlob& blob, const Digest& digest) {
     const auto& key = blob.location.key;
     if (m_kept_packs.contains(key)) return {};
-    if (!m_copied_packs.contains(key)) {
-      TRY_ASSIGN(const auto size, m_from.copy_pack(key, m_to));
-      (size ? m_copied_packs : m_kept_packs).insert(key);
-      if (!size) return {};
-      ++m_report.copied_files;
-      m_report.copied_bytes += *size;
-    }
-    TRY_ASSIGN(const auto slice, m_to.open(blob.location, {0, blob.size}));
-    return catalog::check_bytes(slice, digest);
+    if (!m_copied_packs.contains(key)) TRY(copy_pack(key));
+    if (m_kept_packs.contains(key)) return {};
+    auto checked = check_packed(blob, digest);
+    if (!checked && is_damage(checked.error().failure)) m_report.damaged_packs.insert(key);
+    return checked;
+  }
+
+  Result<> copy_pack(const std::string& key) {
+    const auto size = m_from.copy_pack(key, m_to);
+    if (!size && !is_damage(size.error().failure)) return std::unexpected(size.error());
+    const bool is_kept = size && !*size;
+    (is_kept && !m_suspects.contains(key) ? m_kept_packs : m_copied_packs).insert(key);
+    if (!size || is_kept) return {};  // where it is damaged, each blob may still be in what was copied earlier
+    ++m_report.copied_files;
+    m_report.copied_bytes += **size;
+    return {};
+  }
+
+  /// What is wrong in the copy is taken again from where it is right.
+  Result<> check_packed(const catalog::StoredBlob& blob, const Digest& digest) {
+    TRY_ASSIGN(const auto there, m_to.open(blob.location, {0, blob.size}));
+    auto checked = catalog::check_bytes(there, digest);
+    if (checked || !is_damage(checked.error().failure)) return checked;
+    const auto here = m_from.open(blob.location, {0, blob.size});
+    std::vector<std::byte> bytes;
+    const auto collect = [&](ByteView piece) -> Result<> {
+      bytes.insert(bytes.end(), piece.begin(), piece.end());
+      return {};
+    };
+    if (!here || !catalog::check_bytes(*here, digest, collect)) return checked;
+    return m_to.overwrite(blob.location, bytes);
   }
 
   blob::FsStore& m_from;
   blob::FsStore& m_to;
   CopyReport& m_report;
   Progress m_progress;
-  std::unordered_set<std::string> m_copied_packs, m_kept_packs;
+  const std::set<std::string> m_suspects;          // packs in which something was wrong the last time
+  std::unordered_set<std::string> m_kept_packs;    // as they were, and were right then
+  std::unordered_set<std::string> m_copied_packs;  // every blob of them is checked
 };
 
 /// Takes from a store what its catalog does not speak of.
@@ -127,8 +152,12 @@ Result<std::unique_ptr<blob::FsStore>> open_twin(const fs::path& path, const std
   return store;
 }
 
-/// Copies one state of `from` to `to`, which is locked by the caller.
-Result<CopyReport> copy_state(const fs::path& from, const fs::path& to, const Clock& clock) {
+/// Whether a copy is to be kept beside the original, or to be gone on with.
+enum class Purpose { backup, restore };
+
+/// Copies one state of `from` to `to`, which is locked by the caller. `suspects`: packs of `to` to be looked at again.
+Result<CopyReport> copy_state(const fs::path& from, const fs::path& to, const Clock& clock, Purpose purpose,
+                              std::set<std::string> suspects = {}) {
   TRY_ASSIGN(const auto source, blob::FsStore::open_existing(from / "store"));
   TRY_ASSIGN(const auto identity, source->identity());
   TRY_ASSIGN(const auto target, open_twin(to / "store", identity));
@@ -143,8 +172,9 @@ Result<CopyReport> copy_state(const fs::path& from, const fs::path& to, const Cl
     TRY_ASSIGN(const auto copied, open_catalog(fresh, clock, false));
     TRY(copied.catalog->pair_with_store(identity));
     TRY(copied.catalog->forget_unfinished());
+    if (purpose == Purpose::restore) TRY(copied.catalog->leave_locations());
     TRY_ASSIGN(const auto total, copied.catalog->blob_totals());
-    BlobCopy blobs(*source, *target, report, total.bytes);
+    BlobCopy blobs(*source, *target, report, total.bytes, std::move(suspects));
     TRY(copied.catalog->for_each_location(
         [&](const catalog::StoredBlob& blob, const Digest& digest) { return blobs.copy(blob, digest); }));
   }
@@ -173,6 +203,17 @@ Result<> expect_catalog(const fs::path& path) {
 
 }  // namespace
 
+/// What the last backup found damaged. Nothing where that cannot be read, as of a backup by an older Slipway.
+static std::set<std::string> damaged_packs(const fs::path& backup) {
+  const auto text = read_file(backup / "backup.json", JsonLimits().size_max);
+  const auto json = text ? parse_json(*text) : fail(Failure::not_found, "");
+  std::set<std::string> out;
+  if (json && json->is_object() && json->contains("damaged_packs"))
+    for (const auto& key : (*json)["damaged_packs"])
+      if (key.is_string()) out.insert(key.get<std::string>());
+  return out;
+}
+
 bool is_backup(const fs::path& path) {
   std::error_code error;
   return fs::exists(path / "backup.json", error);
@@ -185,13 +226,14 @@ Result<CopyReport> back_up(const fs::path& from, const fs::path& to, const Clock
     return fail(Failure::conflict, to.string() + " is neither empty nor a backup: choose another directory");
   TRY_ASSIGN(const auto lock, DirectoryLock::take(to));
   TRY_ASSIGN(const auto identity, read_file(from / "store/store.id", 256));
-  const auto mark = [&](const Json& at) {
-    return write_file_atomically(to / "backup.json", Json{{"store", identity.substr(0, 32)}, {"at", at}}.dump() + "\n");
+  const auto mark = [&](const Json& at, const std::set<std::string>& damaged) {
+    const Json json{{"store", identity.substr(0, 32)}, {"at", at}, {"damaged_packs", damaged}};
+    return write_file_atomically(to / "backup.json", json.dump() + "\n");
   };
-  if (empty) TRY(mark(nullptr));  // so that a first backup that is cut short can be gone on with
+  if (empty) TRY(mark(nullptr, {}));  // so that a first backup that is cut short can be gone on with
   const auto begun = clock.now();
-  TRY_ASSIGN(auto report, copy_state(from, to, clock));
-  TRY(mark(rfc3339(begun)));
+  TRY_ASSIGN(auto report, copy_state(from, to, clock, Purpose::backup, damaged_packs(to)));
+  TRY(mark(rfc3339(begun), report.damaged_packs));
   return report;
 }
 
@@ -204,7 +246,7 @@ Result<CopyReport> restore(const fs::path& from, const fs::path& to, const Clock
   if (!empty)
     return fail(Failure::conflict, to.string() + " is not empty: a backup is restored to a directory of its own");
   TRY_ASSIGN(const auto lock, DirectoryLock::take(to));
-  return copy_state(from, to, clock);
+  return copy_state(from, to, clock, Purpose::restore);
 }
 
 }  // namespace slipway::cli

@@ -4,7 +4,8 @@
 //
 //   COPY/catalog.sqlite    one state of the catalog, without open sessions; needs no file beside it
 //   COPY/store/            exactly the bytes it speaks of
-//   COPY/backup.json       {"store": …, "at": …}: the mark of a backup, from which nothing is served
+//   COPY/backup.json       {"store": …, "at": …, "damaged_packs": […]}: the mark of a backup, from which nothing is
+//                          served
 //
 // At each moment of a copy, also a killed one, COPY holds a whole state: the one before until the very last rename.
 
@@ -13,6 +14,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,9 +25,10 @@ struct CopyReport {
   std::uint64_t blob_bytes = 0;
   std::uint64_t copied_files = 0;
   std::uint64_t copied_bytes = 0;
-  std::uint64_t removed_files = 0;   ///< that the state before had, and this one has not
-  std::vector<std::string> damaged;  ///< digests whose bytes are lost or wrong; at most 100 are named
-  std::uint64_t damaged_blobs = 0;   ///< all of them
+  std::uint64_t removed_files = 0;      ///< that the state before had, and this one has not
+  std::vector<std::string> damaged;     ///< digests whose bytes are lost or wrong; at most 100 are named
+  std::uint64_t damaged_blobs = 0;      ///< all of them
+  std::set<std::string> damaged_packs;  ///< those with some of them: the next copy looks at these again
 };
 
 /// True where `path` is a backup.

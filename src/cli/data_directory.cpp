@@ -61,7 +61,8 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const std::filesystem
   if (auto paired = directory->m_catalog->pair_with_store(directory->m_store_id); !paired)
     return std::unexpected(paired.error().during(catalog_file.string()));
   TRY_ASSIGN(const auto highest, directory->m_store->highest());
-  const auto skipped = directory->m_catalog->skip_locations(highest);
+  const auto skipped = directory->m_catalog->skip_locations(
+      highest, [&](blob::LocationId id) { return directory->m_store->is_finished(id); });
   if (!skipped) return std::unexpected(skipped.error().during(catalog_file.string()));
   if (*skipped)
     log::warn("the catalog is older than the store: what was pushed since has lost its names; its bytes are kept, and "

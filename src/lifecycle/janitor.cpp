@@ -65,7 +65,7 @@ void Janitor::run() {
     std::chrono::seconds pause = m_options.interval;
     if (!m_catalog.is_read_only()) {
       pass();
-      if (packs_wait()) pause = std::min(pause, pause_for_journal);
+      if (packs_wait() || awaits_journal()) pause = std::min(pause, pause_for_journal);
     }
     lock.lock();
     m_wake.wait_for(lock, pause, [this] { return m_stopping; });
@@ -81,10 +81,19 @@ bool Janitor::packs_wait() {
          (known->empty() || known->front().kind == blob::LocationKind::old_pack);
 }
 
+/// Whether the catalog is the newest is known once the journal has been looked at.
+bool Janitor::awaits_journal() {
+  const auto journaled = m_options.journaled();
+  return journaled < 0 && journaled != catalog::before_all_changes;
+}
+
 void Janitor::pass() {
   if (const auto removed = finish_deletions(m_catalog, m_store, m_options.journaled()); !removed)
     log::warn("deleting unwanted bytes failed; it is tried again", {{"error", removed.error().message}});
-  if (const auto ended = expire_uploads(m_catalog, m_store, m_clock.now() - m_options.upload_expiry); !ended)
+  // A session of a catalog that is older than its store may be a blob by now, which another journal knows.
+  if (m_options.journaled() < 0)
+    log::debug("forgotten uploads wait for the journal");
+  else if (const auto ended = expire_uploads(m_catalog, m_store, m_clock.now() - m_options.upload_expiry); !ended)
     log::warn("ending forgotten uploads failed; it is tried again", {{"error", ended.error().message}});
   else if (*ended > 0)
     log::info("forgotten uploads ended", {{"uploads", *ended}});

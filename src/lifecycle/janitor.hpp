@@ -40,6 +40,7 @@ private:
   void run();
   void pass();
   bool packs_wait();
+  bool awaits_journal();
 
   catalog::Catalog& m_catalog;
   blob::BlobStore& m_store;

@@ -9,6 +9,27 @@
 
 namespace slipway::lifecycle {
 
+Result<bool> is_other_future(const JournalChain& chain, const catalog::JournalState& state, catalog::Journal journal,
+                             blob::Objects& objects) {
+  const auto reach = chain.reach();
+  if (chain.stretches.empty() || reach < state.finished) return false;
+  TRY_ASSIGN(const auto text, objects.get(chain.stretches.back().names.front()));
+  std::optional<std::int64_t> theirs;
+  const auto read = catalog::read_journal_part(
+      text,
+      [&](const catalog::JournalHeader& header) -> Result<> {
+        theirs = header.mark;
+        return {};
+      },
+      [](const catalog::JournalRow&) -> Result<> { return {}; });
+  if (!read) return false;  // damaged, it is no future at all
+  std::optional<std::int64_t> ours = state.mark;
+  if (reach != state.finished) {
+    TRY_ASSIGN(ours, journal.mark_of(reach));
+  }
+  return ours != theirs;
+}
+
 Result<bool> JournalWriter::pass() {
   auto written = try_pass();
   if (!written) m_has_place = m_is_current = false;
@@ -54,7 +75,7 @@ Result<> JournalWriter::find_place() {
   const int schema = catalog::migrations().back().version;
   bool gone_back = false;
   if (is_there) {
-    TRY_ASSIGN(gone_back, is_other_future(own->second));
+    TRY_ASSIGN(gone_back, is_other_future(own->second, m_state, m_journal, m_objects));
   }
   if (gone_back) {
     log::warn("the catalog is older than its journal in the store: what was changed since is in the journal, from "
@@ -82,36 +103,16 @@ Result<> JournalWriter::clear_up(const std::vector<blob::NamedObject>& objects, 
   };
   // Only once there is a generation of the catalog's own has it taken the place of another.
   const bool took_place = !m_state.generation.empty() && survey.generations.contains(m_state.generation);
-  m_has_others = false;
+  bool has_others = false;
   for (const auto& object : objects) {
     if (!journal_object(object.name)) continue;
     if (is_of(object, m_state.planned) || (took_place && is_of(object, m_state.superseded)))
       TRY(m_objects.remove(object.name));
     else if (!is_of(object, m_state.generation) && !is_of(object, m_state.superseded))
-      m_has_others = true;
+      has_others = true;
   }
+  m_has_others = has_others;
   return {};
-}
-
-/// The chain goes on from this catalog's past to a future that is not its own: the catalog was replaced by a copy.
-Result<bool> JournalWriter::is_other_future(const JournalChain& chain) {
-  const auto reach = chain.reach();
-  if (chain.stretches.empty() || reach < m_state.finished) return false;
-  TRY_ASSIGN(const auto text, m_objects.get(chain.stretches.back().names.front()));
-  std::optional<std::int64_t> theirs;
-  const auto read = catalog::read_journal_part(
-      text,
-      [&](const catalog::JournalHeader& header) -> Result<> {
-        theirs = header.mark;
-        return {};
-      },
-      [](const catalog::JournalRow&) -> Result<> { return {}; });
-  if (!read) return false;  // damaged, it is no future at all
-  std::optional<std::int64_t> ours = m_state.mark;
-  if (reach != m_state.finished) {
-    TRY_ASSIGN(ours, m_journal.mark_of(reach));
-  }
-  return ours != theirs;
 }
 
 /// After the last finished segment; what goes further is the open one.

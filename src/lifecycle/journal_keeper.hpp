@@ -27,6 +27,11 @@ struct JournalOptions {
   std::size_t segments_max = 4096;           ///< more do, whatever they weigh
 };
 
+/// The chain goes on from this catalog's past, of which `state` is what it thinks of the journal, to a future that is
+/// not its own: the catalog was replaced by an older copy.
+Result<bool> is_other_future(const JournalChain& chain, const catalog::JournalState& state, catalog::Journal journal,
+                             blob::Objects& objects);
+
 /// One pass at a time.
 class JournalWriter {
 public:
@@ -51,7 +56,6 @@ private:
   bool may_begin();
   Result<> find_place();
   Result<> clear_up(const std::vector<blob::NamedObject>& objects, const JournalSurvey& survey);
-  Result<bool> is_other_future(const JournalChain& chain);
   Result<> go_on(JournalChain chain);
   Result<> begin_generation();
   Result<> write_segment();

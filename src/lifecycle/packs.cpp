@@ -101,8 +101,14 @@ Result<Compaction> compact_packs(catalog::Catalog& catalog, blob::BlobStore& sto
     if (size && *size) sealed.push_back({pack, **size});
   }
   Compaction done;
+  // Where little room is left, what one pack gives back comes before the next one takes more.
+  std::uint64_t bytes_max = bytes_a_call;
+  if (!store.expect_room()) {
+    TRY_ASSIGN(const bool is_owed, catalog.has_packs_to_remove());
+    bytes_max = is_owed ? 0 : 1;
+  }
   for (const auto& pack : packs_to_compact(sealed)) {
-    if (done.bytes_moved >= bytes_a_call) break;
+    if (done.bytes_moved >= bytes_max) break;
     TRY(compact(catalog, store, pack, done));
   }
   TRY(catalog.forget_packs(now - condemned_for));

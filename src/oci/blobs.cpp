@@ -48,10 +48,13 @@ Response Registry::get_blob(Call& call, const Digest& digest) {
     return response;
   }
 
-  // HEAD opens the file too: a client that is told a blob exists will never send it again, which would keep a lost one
-  // lost.
+  // HEAD opens the file too, and reads a small one: a client that is told a blob exists will never send it again, which
+  // would keep a lost one lost.
   auto bytes =
       catalog::open_blob(m_store, *blob, part, [&] { return m_catalog.find_blob(call.path.repository, digest); });
+  if (bytes && call.request.method == Method::head && blob->location.kind == blob::LocationKind::pack)
+    if (auto checked = catalog::check_bytes(*bytes, digest); !checked)
+      bytes = fail(Failure::corrupt, checked.error().message);
   if (!bytes) {
     log::error("a blob's bytes cannot be read; pushing it again heals it",
                {{"digest", digest.text()}, {"key", blob->location.key}, {"error", bytes.error().message}});

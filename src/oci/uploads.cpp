@@ -228,7 +228,7 @@ std::optional<std::string> Registry::mount_source(Call& call, const Digest& dige
   for (auto& name : candidates) {
     // What the caller may not read looks as if it were not there: a mount must not tell who has what.
     if (!is_repository_name(name) || !m_access.may(call.who, Action::pull, name)) continue;
-    if (const auto source = m_catalog.find_blob(name, digest); source && catalog::is_whole(m_store, *source))
+    if (const auto source = m_catalog.find_blob(name, digest); source && catalog::is_whole(m_store, *source, digest))
       return std::move(name);
   }
   return std::nullopt;

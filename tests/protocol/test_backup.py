@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import threading
 import unittest
 
@@ -14,17 +15,17 @@ class BackupTest(ServerTest):
         self.server = self.serve()
         self.to = self.server.folder / "backup"
 
-    def back_up(self):
-        done = run_slipway("backup", str(self.to), "--data", str(self.server.data), "--json",
-                           folder=self.server.folder)
+    def back_up(self, server=None):
+        data = (server or self.server).data
+        done = run_slipway("backup", str(self.to), "--data", str(data), "--json", folder=self.server.folder)
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)
 
-    def restored(self, code=0):
+    def restored(self, code=0, backup=None, name="restored"):
         """A server on what the backup restores to."""
-        folder = self.server.folder / "restored"
+        folder = self.server.folder / name
         folder.mkdir()
-        done = run_slipway("restore", str(self.to), "--data", str(folder / "data"), folder=folder)
+        done = run_slipway("restore", str(backup or self.to), "--data", str(folder / "data"), folder=folder)
         self.assertEqual(done.returncode, code, done.stderr)
         self.assertIn(f"Next: slipway serve --data {folder / 'data'}", done.stdout)
         return self.enterContext(Server(folder))
@@ -156,6 +157,71 @@ class BackupTest(ServerTest):
         restored = self.restored(code=1)  # it says so as well, and goes on
         self.assertEqual(restored.request("GET", f"/v2/app/blobs/{digest_of(good)}").body, good)
         self.assertStatus(restored.request("GET", f"/v2/app/blobs/{digest_of(wrong)}"), 404, "BLOB_UNKNOWN")
+        for server in self.server, restored:  # where it was pushed again, and where not yet
+            server.push_blob("app", small)
+            self.assertEqual(server.request("GET", f"/v2/app/blobs/{digest_of(small)}").body, small)
+
+    def test_damage_does_not_reach_what_was_copied_before(self):
+        good, small = b"good for now", b"small"
+        self.server.push_blob("app", good)
+        self.back_up()
+        pack, = self.server.store_files("packs")
+        pack.write_bytes(pack.read_bytes().replace(good, good.upper()))
+        self.server.push_blob("app", small)
+        self.assertEqual(self.back_up()["copied_files"], 1)
+        restored = self.restored()
+        for blob in (good, small):
+            self.assertEqual(restored.request("GET", f"/v2/app/blobs/{digest_of(blob)}").body, blob)
+
+    def test_damage_of_the_backup_is_mended_while_the_original_is_whole(self):
+        small, other = b"small and right", b"other"
+        self.server.push_blob("app", small)
+        self.back_up()
+        kept, = (self.to / "store" / "packs").iterdir()
+        kept.write_bytes(kept.read_bytes().replace(small, small.upper()))
+        self.server.push_blob("app", other)  # in the same pack, so that it is looked at
+        self.back_up()
+        self.assertIn(small, kept.read_bytes())
+
+    def test_damage_is_told_again_until_it_is_mended(self):
+        small = b"small and wrong"
+        self.server.push_blob("app", small)
+        pack, = self.server.store_files("packs")
+        pack.write_bytes(pack.read_bytes().replace(small, small.upper()))
+        for _ in range(2):
+            done = run_slipway("backup", str(self.to), "--data", str(self.server.data), folder=self.server.folder)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"lost or damaged: {digest_of(small)}\n", done.stderr)
+        self.assertStatus(self.server.request("HEAD", f"/v2/app/blobs/{digest_of(small)}"), 404)  # so it is sent again
+        self.server.push_blob("app", small)
+        self.back_up()
+        self.assertHealthy(self.restored())
+
+    def test_a_restored_older_copy_has_a_future_of_its_own(self):
+        """As when a backup before some mistake is restored, and then backed up to where the newer one is."""
+        older = self.server.folder / "older"
+        self.server.push_image("app", "v1")
+        self.back_up()
+        shutil.copytree(self.to, older, copy_function=os.link)
+        self.server.stop()
+        self.server.start()  # which takes the next range of ids, as the restored one will
+        for _ in range(3):
+            self.server.push_blob("app", os.urandom(100_000))
+        self.server.push_image("app", "mistake")
+        self.back_up()
+        self.server.stop()
+        blobs = [os.urandom(100_000) for _ in range(3)]
+        with self.restored(backup=older) as gone_on:
+            for blob in blobs:
+                gone_on.push_blob("app", blob)
+            content = gone_on.push_image("app", "v2")
+            self.back_up(gone_on)
+        last = self.restored(name="last")
+        self.assertEqual(last.request("GET", "/v2/app/manifests/v2").body, content)
+        self.assertStatus(last.request("GET", "/v2/app/manifests/mistake"), 404)
+        for blob in blobs:
+            self.assertEqual(last.request("GET", f"/v2/app/blobs/{digest_of(blob)}").body, blob)
+        self.assertHealthy(last)
 
     def fails(self, *arguments, says):
         done = run_slipway(*arguments, folder=self.server.folder)

@@ -236,6 +236,11 @@ class RebuildTest(ServerTest):
         self.server.stop()
         self.lose_catalog()
         self.catalog.write_bytes(older)
+        self.assertRemovesNothing("the catalog is older than generation")
+        # As many changes as the journal has, but others.
+        for name in "app/image", "app":
+            run_slipway("repo", "rm", name, "--data", str(self.server.data), folder=self.server.folder)
+        self.assertRemovesNothing("the catalog is older than generation")
         self.server.start()
         self.assertStatus(self.server.request("GET", "/v2/app/manifests/newer"), 404)
         eventually(lambda: "slipway rebuild" in self.server.read_log(), "the warning")
@@ -245,6 +250,38 @@ class RebuildTest(ServerTest):
         newer = sorted((self.server.data / "store/journal").iterdir())[0].name[:17]
         self.lose_catalog()
         self.assertIn("choose one by --journal: " + newer, self.rebuild(code=1).stderr)
+        self.rebuild("--journal", newer)
+        self.server.start()
+        self.assertEqual(self.server.request("GET", "/v2/app/manifests/newer").body, content)
+
+    def stored(self):
+        return {path for path in (self.server.data / "store").rglob("*") if path.is_file()}
+
+    def assertRemovesNothing(self, why):
+        """`doctor --remove-unknown` leaves what a catalog made of the journal would know."""
+        before = self.stored()
+        done = run_slipway("doctor", "--deep", "--remove-unknown", "--data", str(self.server.data),
+                           folder=self.server.folder)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(why, done.stdout)
+        self.assertIn("nothing was removed", done.stdout)
+        self.assertEqual(self.stored(), before)
+
+    def test_a_catalog_from_before_the_journal_removes_nothing(self):
+        self.fill()
+        self.server.stop()
+        self.lose_catalog()
+        self.rebuild()
+        older = self.catalog.read_bytes()
+        self.server.start()
+        content = self.server.push_image("app", "newer")
+        self.wait_for_journal()
+        self.server.stop()
+        self.lose_catalog()
+        self.catalog.write_bytes(older)
+        self.assertRemovesNothing("none of this catalog, but of others, which may know what it does not")
+        newer = sorted((self.server.data / "store/journal").iterdir())[0].name[:17]
+        self.lose_catalog()
         self.rebuild("--journal", newer)
         self.server.start()
         self.assertEqual(self.server.request("GET", "/v2/app/manifests/newer").body, content)

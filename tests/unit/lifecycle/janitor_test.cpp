@@ -83,6 +83,22 @@ TEST_F(JanitorTest, DoesBothInTheBackground) {
   EXPECT_EQ(m_bytes.suspended_uploads(), 0U);
 }
 
+TEST_F(JanitorTest, EndsNoUploadsWhileAnotherJournalMayKnowThemAsBlobs) {
+  push("a", "same");
+  push("a", "same");
+  suspend("half");
+  m_clock.advance(std::chrono::hours(48));
+  {
+    const Janitor janitor(*m_catalog, m_store, m_clock, {.interval = std::chrono::seconds(1), .journaled = [] {
+                                                           return catalog::before_all_changes;
+                                                         }});
+    while (m_catalog->totals()->deletions > 0) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // it would come next
+  }
+  EXPECT_EQ(m_catalog->totals()->uploads, 1U);
+  EXPECT_EQ(m_bytes.suspended_uploads(), 1U);
+}
+
 TEST_F(JanitorTest, StopsAtOnceHoweverLongItsInterval) {
   const Janitor janitor(*m_catalog, m_store, m_clock, {.interval = std::chrono::hours(24)});
 }

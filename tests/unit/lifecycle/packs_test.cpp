@@ -37,7 +37,9 @@ protected:
   void SetUp() override { reopen(); }
   void TearDown() override { log::set_level(log::Level::info); }
 
-  void reopen() { m_store = std::move(blob::FsStore::open(m_directory / "store").value()); }
+  void reopen(std::uint64_t keep_free = 0) {
+    m_store = std::move(blob::FsStore::open(m_directory / "store", keep_free).value());
+  }
 
   std::string text(int n) { return "blob " + std::to_string(n) + std::string(static_cast<std::size_t>(n) * 100, 'x'); }
 
@@ -112,6 +114,22 @@ TEST_F(PacksTest, ArePutTogetherOnceTheyAreMany) {
   ASSERT_EQ(files().size(), 12U);
   EXPECT_EQ(compact().emptied, 12U);
   EXPECT_EQ(files().size(), 1U);
+  for (int n = 0; n < 12; ++n) EXPECT_EQ(pull(n), text(n));
+}
+
+TEST_F(PacksTest, GoOneByOneWhereLittleRoomIsLeft) {
+  for (int n = 0; n < 12; ++n) {
+    reopen();
+    push(n);
+  }
+  reopen(std::uint64_t{1} << 60);
+  EXPECT_EQ(compact().emptied, 1U);
+  EXPECT_EQ(compact_packs(*m_catalog, *m_store, m_clock.now())->emptied, 1U);
+  EXPECT_EQ(compact_packs(*m_catalog, *m_store, m_clock.now())->emptied, 0U) << "that one is not removed yet";
+  EXPECT_TRUE(finish_deletions(*m_catalog, *m_store));
+  EXPECT_EQ(compact().emptied, 1U);
+  reopen();
+  EXPECT_GT(compact().emptied, 1U);
   for (int n = 0; n < 12; ++n) EXPECT_EQ(pull(n), text(n));
 }
 
