@@ -1,0 +1,204 @@
+#include "blob/s3_store.hpp"
+
+#include "base/digest.hpp"
+#include "base/random.hpp"
+#include "blob/pack_format.hpp"
+#include "blob/s3_upload.hpp"
+
+#include <charconv>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+
+namespace slipway::blob {
+namespace {
+
+constexpr std::size_t pack_batch_bytes = 1U << 20;
+constexpr int packs_at_once = 8;  // object stores take many requests at a time, and each takes long
+
+std::string sha256_of(std::string_view text) { return to_hex(digest_of(as_bytes(text)).value()); }
+
+/// Of a name that begins with one, as "<id>.<…>".
+std::optional<LocationId> id_of(std::string_view name) {
+  std::uint64_t id = 0;
+  const auto [end, bad] = std::from_chars(name.data(), name.data() + name.size(), id, 16);
+  constexpr std::size_t digits = 16;
+  if (bad != std::errc() || end != name.data() + digits || name.size() <= digits || name[digits] != '.')
+    return std::nullopt;
+  return LocationId(id);
+}
+
+}  // namespace
+
+// ---- the store itself
+
+Result<std::unique_ptr<S3Store>> S3Store::open(s3::Bucket& bucket, S3StoreOptions options) {
+  std::error_code error;
+  std::filesystem::create_directories(options.spool, error);
+  if (error) return fail_errno(error.value(), "making " + options.spool.string());
+  std::unique_ptr<S3Store> store(new S3Store(bucket, std::move(options)));
+  TRY(store->find_identity());
+  return store;
+}
+
+Result<> S3Store::find_identity() {
+  constexpr std::size_t digits = 32;
+  const auto key = path_of("store.id");
+  const auto read = [&]() -> Result<> {
+    m_identity.clear();
+    return m_bucket.get(key, {0, digits}, [&](ByteView piece) -> Result<> {
+      m_identity.append(as_text(piece));
+      return {};
+    });
+  };
+  const auto is_absent = [](const Result<>& got) { return !got && got.error().failure == Failure::not_found; };
+  if (auto known = read(); !is_absent(known)) return known;
+  TRY_ASSIGN(const bool is_empty, m_bucket.is_empty(m_options.prefix));
+  if (!is_empty) {
+    auto known = read();  // another replica may have made it since
+    if (!is_absent(known)) return known;
+    return fail(Failure::invalid, "'" + m_options.prefix +
+                                      "' in the bucket is not a Slipway store (no store.id) and not "
+                                      "empty: choose another prefix");
+  }
+  const auto text = random_hex(digits / 2);
+  const auto made = m_bucket.create(key, {as_bytes(text), sha256_of(text)});
+  if (!made && made.error().failure != Failure::conflict) return made;  // another replica was first
+  return read();
+}
+
+Result<Space> S3Store::space() {
+  struct statvfs status{};
+  if (::statvfs(m_options.spool.c_str(), &status) < 0)
+    return fail_errno(errno, "looking at " + m_options.spool.string());
+  return Space{status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize};
+}
+
+Result<std::shared_ptr<const Fd>> S3Store::spool_file() {
+  TRY_ASSIGN(Fd file, open_file(m_options.spool, O_TMPFILE | O_RDWR));
+  return std::make_shared<const Fd>(std::move(file));
+}
+
+// ---- locations
+
+Result<FileSlice> S3Store::open(const Location& location, ByteRange range) {
+  if (range.offset + range.length > location.range.length)
+    return fail(Failure::corrupt, fmt::format("{} has {} bytes", location.key, location.range.length));
+  TRY_ASSIGN(auto file, spool_file());
+  std::uint64_t at = 0;
+  const auto take = [&](ByteView piece) {
+    auto written = write_all(file->get(), piece, at);
+    at += piece.size();
+    return written;
+  };
+  TRY(m_bucket.get(path_of(location.key), {location.range.offset + range.offset, range.length}, take));
+  return FileSlice{std::move(file), {0, range.length}};
+}
+
+Result<std::unique_ptr<Upload>> S3Store::begin(LocationId id, bool) {
+  TRY_ASSIGN(auto spool, spool_file());
+  return std::make_unique<S3Upload>(*this, id, std::move(spool));
+}
+
+Result<std::unique_ptr<Upload>> S3Store::resume(LocationId id, const ResumeToken& token, Predecessor predecessor) {
+  TRY_ASSIGN(const auto progress, S3Progress::read(id, token));
+  TRY_ASSIGN(auto spool, spool_file());
+  auto upload = std::make_unique<S3Upload>(*this, id, std::move(spool));
+  TRY(upload->go_on(progress, predecessor));
+  return upload;
+}
+
+Result<> S3Store::remove(const Location& location) {
+  if (location.kind == LocationKind::pack) return {};
+  if (location.kind == LocationKind::upload) return remove_upload(location.id);
+  return m_bucket.remove(path_of(location.key));
+}
+
+Result<> S3Store::remove_leftovers(std::span<const std::string> keys) {
+  std::vector<std::string> paths;
+  for (const auto& key : keys) paths.push_back(path_of(key));
+  return m_bucket.remove(paths);
+}
+
+/// Whatever there is of an upload. Its token may be older than some of it, so it is looked for by the id; this happens
+/// behind the requests' back.
+Result<> S3Store::remove_upload(LocationId id) {
+  const auto name = fmt::format("{:016x}.", number_of(id));
+  std::vector<s3::Multipart> multiparts;
+  TRY(m_bucket.list_multiparts(path_of("raw/" + name), [&](const s3::Multipart& one) { multiparts.push_back(one); }));
+  for (const auto& one : multiparts) TRY(m_bucket.abort_multipart(one.key, one.upload_id));
+  std::vector<std::string> keys;
+  for (const auto* folder : {"raw/", "uploads/"})
+    TRY(m_bucket.list(path_of(folder + name), [&](const s3::Object& object) { keys.push_back(object.key); }));
+  return m_bucket.remove(keys);
+}
+
+Result<> S3Store::list(const std::function<void(const Location&)>& each) {
+  const auto tell = [&](LocationKind kind, std::string_view folder, std::string_view path, std::uint64_t size) {
+    const auto key = path.substr(m_options.prefix.size());
+    const auto id = id_of(key.substr(folder.size()));
+    if (kind == LocationKind::old_pack)
+      each({LocationId{}, kind, std::string(key), {0, size}});
+    else if (id)
+      each({*id, kind, kind == LocationKind::raw ? std::string(key) : std::string(), {0, size}});
+  };
+  using enum LocationKind;
+  const auto list_folder = [&](LocationKind kind, const char* folder) {
+    return m_bucket.list(path_of(folder),
+                         [&](const s3::Object& object) { tell(kind, folder, object.key, object.size); });
+  };
+  TRY(list_folder(raw, "raw/"));
+  TRY(list_folder(upload, "uploads/"));
+  TRY(list_folder(old_pack, "packs/"));
+  return m_bucket.list_multiparts(path_of("raw/"), [&](const s3::Multipart& one) { tell(upload, "raw/", one.key, 0); });
+}
+
+// ---- small blobs
+
+Result<std::vector<Location>> S3Store::put_small(std::span<const SmallBlob> blobs) {
+  Waiting self{blobs, {}};
+  std::unique_lock lock(m_mutex);
+  m_waiting.push_back(&self);
+  while (!self.done) {
+    if (m_writing == packs_at_once || m_waiting.empty()) {
+      m_turn.wait(lock);
+      continue;
+    }
+    ++m_writing;
+    std::vector<Waiting*> batch;
+    for (std::size_t bytes = 0; !m_waiting.empty() && (batch.empty() || bytes < pack_batch_bytes);) {
+      batch.push_back(m_waiting.front());
+      m_waiting.pop_front();
+      for (const auto& blob : batch.back()->blobs) bytes += blob.bytes.size();
+    }
+    lock.unlock();
+    put_pack(batch);
+    lock.lock();
+    --m_writing;
+    for (auto* one : batch) one->done = true;
+    m_turn.notify_all();
+  }
+  return std::move(self.result);
+}
+
+void S3Store::put_pack(std::span<Waiting* const> batch) {
+  const auto key = "packs/" + random_hex(8);
+  std::string text(pack_magic);
+  for (auto* one : batch) {
+    std::vector<Location> locations;
+    for (const auto& blob : one->blobs) {
+      const auto offset = append_packed(text, blob);
+      locations.push_back({blob.id, LocationKind::pack, key, {offset, blob.bytes.size()}});
+    }
+    one->result = std::move(locations);
+  }
+  if (const auto put = m_bucket.put(path_of(key), {as_bytes(text), sha256_of(text)}); !put)
+    for (auto* one : batch) one->result = std::unexpected(put.error());
+}
+
+Result<std::optional<std::uint64_t>> S3Store::sealed_size(const std::string& pack) {
+  TRY_ASSIGN(const auto size, m_bucket.head(path_of(pack)));
+  return size;
+}
+
+}  // namespace slipway::blob
