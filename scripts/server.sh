@@ -14,6 +14,8 @@ start_server() {
   local data=$1 log=$2 i
   shift 2
   mkdir -p "$(dirname "$log")"
+  # The tests' bucket, if there is one: each server has a prefix of its own.
+  [ -z "${SLIPWAY_TEST_STORE:-}" ] || set -- "$@" --store "${SLIPWAY_TEST_STORE%%\?*}/$$-$RANDOM?${SLIPWAY_TEST_STORE#*\?}"
   "$SLIPWAY_BIN" serve --data "$data" "$@" >"$log" 2>&1 &
   server_pid=$!
   for ((i = 0; i < 300; i++)); do

@@ -57,6 +57,13 @@ Result<std::size_t> read_some(int fd, std::span<std::byte> out, std::uint64_t of
   return total;
 }
 
+Result<std::size_t> read_some(const FileSlice& slice, std::span<std::byte> out, std::uint64_t offset) {
+  const auto size = std::min<std::uint64_t>(out.size(), slice.range.length - std::min(offset, slice.range.length));
+  const auto wanted = ByteRange{slice.range.offset + offset, size};
+  if (slice.filling) TRY(slice.filling->fill(wanted));
+  return read_some(slice.file->get(), out.first(size), wanted.offset);
+}
+
 Result<> flush_file(int fd) {
   if (retrying([&] { return ::fdatasync(fd); }) < 0) return fail_errno(errno, "flushing");
   return {};

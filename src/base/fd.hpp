@@ -29,10 +29,21 @@ private:
   int m_fd = -1;
 };
 
+/// Has bytes of a file come from elsewhere once somebody wants them. Safe to call from any thread.
+class Filling {
+public:
+  virtual ~Filling() = default;
+  /// How many bytes the file has from `offset` on.
+  virtual std::uint64_t filled(std::uint64_t offset) const = 0;
+  /// Returns once the file has these bytes. Fails as the place does that they come from.
+  virtual Result<> fill(ByteRange range) = 0;
+};
+
 /// A part of an open file that several may read at once; the file closes with its last holder.
 struct FileSlice {
   std::shared_ptr<const Fd> file;
   ByteRange range;
+  std::shared_ptr<Filling> filling = {};  ///< absent: the file has them all
 };
 
 /// open(2) with O_CLOEXEC; the error names the path.
@@ -41,6 +52,8 @@ Result<Fd> open_file(const std::filesystem::path& path, int flags, unsigned mode
 Result<> write_all(int fd, ByteView bytes, std::uint64_t offset);
 /// Reads up to out.size() bytes; fewer only at the end of the file. Returns how many.
 Result<std::size_t> read_some(int fd, std::span<std::byte> out, std::uint64_t offset);
+/// The same of a slice, whose beginning is offset 0; waits for bytes that come from elsewhere.
+Result<std::size_t> read_some(const FileSlice& slice, std::span<std::byte> out, std::uint64_t offset);
 
 /// fdatasync(2) and ftruncate(2); nothing in the error but what the kernel says.
 Result<> flush_file(int fd);

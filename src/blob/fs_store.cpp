@@ -211,7 +211,7 @@ Result<std::unique_ptr<Upload>> FsStore::begin(LocationId id, bool resumable) {
   return std::make_unique<FsUpload>(*this, id, std::move(file), path, 0, false);
 }
 
-Result<std::unique_ptr<Upload>> FsStore::resume(LocationId id, const ResumeToken& token) {
+Result<std::unique_ptr<Upload>> FsStore::resume(LocationId id, const ResumeToken& token, Predecessor) {
   std::uint64_t position = 0;
   const auto [end, bad] = std::from_chars(token.data(), token.data() + token.size(), position);
   if (bad != std::errc() || end != token.data() + token.size())
@@ -259,7 +259,7 @@ static Result<Fd> allow_removal(const fs::path& lock) {
 }
 
 Result<> FsStore::remove(const Location& location) {
-  if (location.kind == LocationKind::pack) return {};
+  if (location.kind == LocationKind::pack || location.kind == LocationKind::leftovers) return {};
   if (location.kind == LocationKind::upload) {  // no row ever had it: nobody copies it
     TRY(remove_file(upload_path(location.id)));
     return remove_file(path_of(key_of(location.id)));
@@ -329,7 +329,7 @@ Result<> FsStore::overwrite(const Location& location, ByteView bytes) {
   return flush_file(file.get());
 }
 
-bool FsStore::is_finished(LocationId id) const {
+bool FsStore::is_finished(LocationId id) {
   std::error_code error;
   return fs::exists(path_of(key_of(id)), error) || error;
 }
@@ -364,7 +364,7 @@ static Result<std::uint64_t> highest_in(const fs::path& folder, const std::funct
   return out;
 }
 
-Result<LocationId> FsStore::highest() {
+Result<LocationId> FsStore::highest(LocationId) {
   std::vector<std::uint64_t> folders;
   std::error_code error;
   for (fs::directory_iterator at(m_directory / "raw", error), end; !error && at != end; at.increment(error)) {
@@ -390,7 +390,7 @@ Result<bool> FsStore::is_empty() {
   std::error_code error;
   const bool packs = !fs::is_empty(m_directory / "packs", error);
   if (error) return fail_errno(error.value(), "looking into " + (m_directory / "packs").string());
-  TRY_ASSIGN(const auto found, highest());
+  TRY_ASSIGN(const auto found, highest(LocationId{}));
   return !packs && number_of(found) == 0;
 }
 

@@ -28,21 +28,21 @@ public:
 
   Result<FileSlice> open(const Location& location, ByteRange range) override;
   Result<std::unique_ptr<Upload>> begin(LocationId id, bool resumable) override;
-  Result<std::unique_ptr<Upload>> resume(LocationId id, const ResumeToken& token) override;
+  Result<std::unique_ptr<Upload>> resume(LocationId id, const ResumeToken& token, Predecessor predecessor) override;
   Result<std::vector<Location>> put_small(std::span<const SmallBlob> blobs) override { return m_packs.put(blobs); }
   Result<std::optional<std::uint64_t>> sealed_size(const std::string& pack) override {
     return m_packs.sealed_size(pack);
   }
   Result<> remove(const Location& location) override;
   Result<std::string> identity() override;
+  Result<bool> is_empty() override;
+  /// Looks into few folders.
+  Result<LocationId> highest(LocationId from) override;
+  bool is_finished(LocationId id) override;
   Result<Space> space() override;
   Result<> expect_room() override;
   Result<> list(const std::function<void(const Location&)>& each) override;
 
-  /// The highest id of a location or upload that has a file of its own, 0 where there is none. Looks into few folders.
-  Result<LocationId> highest();
-  /// Nothing was ever finished here, or all of it is gone.
-  Result<bool> is_empty();
   /// Keeps everybody, in any process, from removing finished bytes while it lives: they fail with Failure::busy. Waits
   /// for those that are at it. For a copy of what a catalog spoke of at one moment.
   Result<Fd> hold_removals();
@@ -52,8 +52,6 @@ public:
   Result<std::optional<std::uint64_t>> copy_pack(const std::string& key, FsStore& to);
   /// Writes a location's bytes once more, durably, over what the disk has made of them.
   Result<> overwrite(const Location& location, ByteView bytes);
-  /// True if there is a finished file of this id, or may be.
-  bool is_finished(LocationId id) const;
 
 private:
   friend class FsUpload;

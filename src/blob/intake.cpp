@@ -37,7 +37,8 @@ Result<Intake> Intake::begin(BlobStore& store, LocationId id, bool resumable, st
   return intake;
 }
 
-Result<Intake> Intake::resume(BlobStore& store, LocationId id, const ResumeToken& token, Room room) {
+Result<Intake> Intake::resume(BlobStore& store, LocationId id, const ResumeToken& token, Predecessor predecessor,
+                              Room room) {
   std::string_view rest = token;
   std::vector<std::string_view> parts;
   while (!rest.empty()) {
@@ -57,7 +58,7 @@ Result<Intake> Intake::resume(BlobStore& store, LocationId id, const ResumeToken
     if (parts[1].size() > small_bytes_max) return fail(Failure::corrupt, "an upload's resume token is too large");
     TRY(intake.hold(as_bytes(parts[1])));
   } else {
-    TRY_ASSIGN(intake.m_upload, store.resume(id, std::string(parts.front())));
+    TRY_ASSIGN(intake.m_upload, store.resume(id, std::string(parts.front()), predecessor));
     intake.m_small.reset();
   }
   for (const auto& hasher : intake.m_hashers)

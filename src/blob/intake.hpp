@@ -20,7 +20,7 @@ public:
                               Room room = SmallBytes::take_room());
   /// From a token of suspend(). Failure::corrupt where token and bytes do not belong together.
   static Result<Intake> resume(BlobStore& store, LocationId id, const ResumeToken& token,
-                               Room room = SmallBytes::take_room());
+                               Predecessor predecessor = Predecessor::gone, Room room = SmallBytes::take_room());
   /// What an upload has left, to be removed: one that was begun for `id`, and last suspended with `token`, if at all.
   static Location unfinished(LocationId id, const ResumeToken& token);
   /// True if the token itself has all bytes so far: the store has none.

@@ -28,6 +28,33 @@ std::optional<LocationId> id_of(std::string_view name) {
   return LocationId(id);
 }
 
+/// For ever that of the same bytes, for keys are random.
+std::string copy_name(const Location& location) {
+  const auto name = location.key.substr(location.key.find('/') + 1);
+  return location.kind == LocationKind::pack ? fmt::format("{}.{:x}", name, location.range.offset) : name;
+}
+
+constexpr std::string_view all_but_prefix = "all but ";  // no key has a space
+
+/// Of a line that all_but() made.
+std::optional<std::pair<LocationId, std::string>> read_all_but(std::string_view line) {
+  if (!line.starts_with(all_but_prefix)) return std::nullopt;
+  line.remove_prefix(all_but_prefix.size());
+  const auto id = id_of(line);
+  if (!id) return std::nullopt;
+  return std::pair(*id, std::string(line.substr(line.find('.') + 1)));
+}
+
+std::vector<std::string> split_keys(std::string_view text) {
+  std::vector<std::string> keys;
+  while (!text.empty()) {
+    const auto end = std::min(text.find('\n'), text.size());
+    keys.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return keys;
+}
+
 }  // namespace
 
 // ---- the store itself
@@ -38,6 +65,7 @@ Result<std::unique_ptr<S3Store>> S3Store::open(s3::Bucket& bucket, S3StoreOption
   if (error) return fail_errno(error.value(), "making " + options.spool.string());
   std::unique_ptr<S3Store> store(new S3Store(bucket, std::move(options)));
   TRY(store->find_identity());
+  TRY_ASSIGN(store->m_cache, ReadCache::open(store->m_options.spool / "cache", store->m_options.cache_bytes));
   return store;
 }
 
@@ -84,15 +112,29 @@ Result<std::shared_ptr<const Fd>> S3Store::spool_file() {
 Result<FileSlice> S3Store::open(const Location& location, ByteRange range) {
   if (range.offset + range.length > location.range.length)
     return fail(Failure::corrupt, fmt::format("{} has {} bytes", location.key, location.range.length));
-  TRY_ASSIGN(auto file, spool_file());
-  std::uint64_t at = 0;
-  const auto take = [&](ByteView piece) {
-    auto written = write_all(file->get(), piece, at);
-    at += piece.size();
-    return written;
+  const auto fetch = [this, path = path_of(location.key),
+                      begin = location.range.offset](ByteRange wanted, const std::function<Result<>(ByteView)>& sink) {
+    return m_bucket.get(path, {begin + wanted.offset, wanted.length}, sink);
   };
-  TRY(m_bucket.get(path_of(location.key), {location.range.offset + range.offset, range.length}, take));
-  return FileSlice{std::move(file), {0, range.length}};
+  TRY_ASSIGN(auto slice, m_cache->open(copy_name(location), location.range.length, range, fetch));
+  if (location.kind == LocationKind::pack && slice.filling) TRY(slice.filling->fill(range));
+  return slice;
+}
+
+Result<> S3Store::probe(const Location& location) {
+  TRY_ASSIGN(const auto size, m_bucket.head(path_of(location.key)));
+  if (size < location.range.offset + location.range.length)
+    return fail(Failure::corrupt, fmt::format("{} has {} bytes", location.key, size));
+  return {};
+}
+
+Result<std::optional<std::string>> S3Store::url(const Location& location) {
+  // A part of an object would be the client's to ask for.
+  const bool is_worth_it = m_options.redirect == Redirect::always ||
+                           (m_options.redirect == Redirect::large && location.range.length >= m_options.large_bytes);
+  if (location.kind != LocationKind::raw || !is_worth_it) return std::nullopt;
+  TRY_ASSIGN(auto url, m_bucket.presigned_url("GET", path_of(location.key), m_options.url_lifetime));
+  return url;
 }
 
 Result<std::unique_ptr<Upload>> S3Store::begin(LocationId id, bool) {
@@ -111,10 +153,23 @@ Result<std::unique_ptr<Upload>> S3Store::resume(LocationId id, const ResumeToken
 Result<> S3Store::remove(const Location& location) {
   if (location.kind == LocationKind::pack) return {};
   if (location.kind == LocationKind::upload) return remove_upload(location.id);
-  return m_bucket.remove(path_of(location.key));
+  if (location.kind != LocationKind::leftovers) return m_bucket.remove(path_of(location.key));
+  std::vector<std::string> keys;
+  for (auto& key : split_keys(location.key)) {
+    const auto kept = read_all_but(key);
+    if (!kept)
+      keys.push_back(std::move(key));
+    else
+      TRY(remove_upload(kept->first, kept->second));
+  }
+  return remove_keys(keys);
 }
 
-Result<> S3Store::remove_leftovers(std::span<const std::string> keys) {
+std::string S3Store::all_but(LocationId id, const std::string& kept) {
+  return fmt::format("{}{:016x}.{}", all_but_prefix, number_of(id), kept);
+}
+
+Result<> S3Store::remove_keys(std::span<const std::string> keys) {
   std::vector<std::string> paths;
   for (const auto& key : keys) paths.push_back(path_of(key));
   return m_bucket.remove(paths);
@@ -122,15 +177,43 @@ Result<> S3Store::remove_leftovers(std::span<const std::string> keys) {
 
 /// Whatever there is of an upload. Its token may be older than some of it, so it is looked for by the id; this happens
 /// behind the requests' back.
-Result<> S3Store::remove_upload(LocationId id) {
+Result<> S3Store::remove_upload(LocationId id, const std::string& kept) {
   const auto name = fmt::format("{:016x}.", number_of(id));
   std::vector<s3::Multipart> multiparts;
   TRY(m_bucket.list_multiparts(path_of("raw/" + name), [&](const s3::Multipart& one) { multiparts.push_back(one); }));
   for (const auto& one : multiparts) TRY(m_bucket.abort_multipart(one.key, one.upload_id));
   std::vector<std::string> keys;
   for (const auto* folder : {"raw/", "uploads/"})
-    TRY(m_bucket.list(path_of(folder + name), [&](const s3::Object& object) { keys.push_back(object.key); }));
+    TRY(m_bucket.list(path_of(folder + name), [&](const s3::Object& object) {
+      if (kept.empty() || object.key != path_of(kept)) keys.push_back(object.key);
+    }));
   return m_bucket.remove(keys);
+}
+
+Result<bool> S3Store::is_empty() {
+  for (const auto* folder : {"raw/", "packs/"}) {
+    TRY_ASSIGN(const bool is_empty, m_bucket.is_empty(path_of(folder)));
+    if (!is_empty) return false;
+  }
+  return true;
+}
+
+Result<LocationId> S3Store::highest(LocationId from) {
+  LocationId out{};
+  for (const std::string folder : {"raw/", "uploads/"})
+    TRY(m_bucket.list(
+        path_of(folder),
+        [&](const s3::Object& object) {
+          const auto name = std::string_view(object.key).substr(m_options.prefix.size() + folder.size());
+          if (const auto id = id_of(name)) out = std::max(out, *id);
+        },
+        path_of(fmt::format("{}{:016x}", folder, number_of(from)))));
+  return out;
+}
+
+bool S3Store::is_finished(LocationId id) {
+  const auto none = m_bucket.is_empty(path_of(fmt::format("raw/{:016x}.", number_of(id))));
+  return !none || !*none;
 }
 
 Result<> S3Store::list(const std::function<void(const Location&)>& each) {

@@ -11,6 +11,7 @@
 // can finish what nobody will name, but cannot spoil what somebody else finishes. What a token names is removed only
 // once a later one, or the location, is known to the catalog.
 
+#include "blob/read_cache.hpp"
 #include "blob/store.hpp"
 #include "s3/bucket.hpp"
 
@@ -21,15 +22,20 @@
 
 namespace slipway::blob {
 
+/// Which blobs clients are sent to the bucket for.
+enum class Redirect { never, large, always };
+
 struct S3StoreOptions {
-  std::string prefix;           ///< of every key; "" or with a slash at its end
-  std::filesystem::path spool;  ///< where a part waits until it is whole; on a disk
+  std::string prefix;             ///< of every key; "" or with a slash at its end
+  std::filesystem::path spool;    ///< a directory on a disk: where a part waits until it is whole, and copies are kept
+  std::uint64_t cache_bytes = 0;  ///< of copies that are kept for the next reader; see read_cache.hpp
+  Redirect redirect = Redirect::never;
+  std::uint64_t large_bytes = 1U << 20;                ///< what is large, for `redirect`
+  std::chrono::seconds url_lifetime{20 * 60};          ///< a request begun within it may still be answered to its end
+  std::chrono::seconds longest_transfer{4 * 60 * 60};  ///< how long bytes that nobody wants wait for those reading them
   /// Of the first 1,000 parts, then twice as much for each 1,000 more: 10,000 make more than 5 TiB. At least 5 MiB.
   std::uint64_t part_bytes = 8U << 20;
 };
-
-/// Whether whoever had an upload before may still be at it.
-enum class Predecessor { gone, maybe_there };
 
 /// Safe to call from any thread. The bucket outlives it.
 class S3Store final : public BlobStore {
@@ -37,19 +43,21 @@ public:
   /// A store that may be new. Failure::invalid where the prefix holds something else.
   static Result<std::unique_ptr<S3Store>> open(s3::Bucket& bucket, S3StoreOptions options);
 
-  /// By way of the spool: all of the range is there before it returns.
+  bool is_remote() const override { return true; }
+  /// By way of the cache. Small blobs are there when it returns, for their packs may be removed at any moment.
   Result<FileSlice> open(const Location& location, ByteRange range) override;
+  Result<> probe(const Location& location) override;
+  Result<std::optional<std::string>> url(const Location& location) override;
   Result<std::unique_ptr<Upload>> begin(LocationId id, bool resumable) override;
-  Result<std::unique_ptr<Upload>> resume(LocationId id, const ResumeToken& token) override {
-    return resume(id, token, Predecessor::gone);
-  }
-  Result<std::unique_ptr<Upload>> resume(LocationId id, const ResumeToken& token, Predecessor predecessor);
+  Result<std::unique_ptr<Upload>> resume(LocationId id, const ResumeToken& token, Predecessor predecessor) override;
   Result<std::vector<Location>> put_small(std::span<const SmallBlob> blobs) override;
   Result<std::optional<std::uint64_t>> sealed_size(const std::string& pack) override;
   Result<> remove(const Location& location) override;
-  /// What S3Upload::leftovers() named, once the catalog knows the location.
-  Result<> remove_leftovers(std::span<const std::string> keys);
+  std::chrono::seconds removal_grace() const override { return m_options.url_lifetime + m_options.longest_transfer; }
   Result<std::string> identity() override { return m_identity; }
+  Result<bool> is_empty() override;
+  Result<LocationId> highest(LocationId from) override;
+  bool is_finished(LocationId id) override;
   /// Of the spool: the bucket does not tell.
   Result<Space> space() override;
   Result<> list(const std::function<void(const Location& object)>& each) override;
@@ -66,13 +74,17 @@ private:
   S3Store(s3::Bucket& bucket, S3StoreOptions options) : m_bucket(bucket), m_options(std::move(options)) {}
   Result<> find_identity();
   Result<std::shared_ptr<const Fd>> spool_file();
-  Result<> remove_upload(LocationId id);
+  Result<> remove_upload(LocationId id, const std::string& kept = {});
+  /// Among leftovers: whatever there is of a location but for that key, to be found by a listing.
+  static std::string all_but(LocationId id, const std::string& kept);
+  Result<> remove_keys(std::span<const std::string> keys);
   void put_pack(std::span<Waiting* const> batch);
   std::string path_of(const std::string& key) const { return m_options.prefix + key; }
 
   s3::Bucket& m_bucket;
   const S3StoreOptions m_options;
   std::string m_identity;
+  std::unique_ptr<ReadCache> m_cache;
 
   std::mutex m_mutex;  // guards what follows
   std::condition_variable m_turn;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace slipway::blob {
 namespace {
@@ -30,8 +31,8 @@ Result<> bytes_are_gone() { return fail(Failure::not_found, "the upload's bytes 
 // ---- tokens
 
 ResumeToken S3Progress::token() const {
-  return Json{{"key", key},   {"position", position},     {"upload", upload_id},   {"next", next_part},
-              {"tail", tail}, {"tail_bytes", tail_bytes}, {"leftovers", leftovers}}
+  return Json{{"key", key},   {"position", position},     {"upload", upload_id},    {"next", next_part},
+              {"tail", tail}, {"tail_bytes", tail_bytes}, {"leftovers", leftovers}, {"contested", is_contested}}
       .dump();
 }
 
@@ -47,7 +48,9 @@ Result<S3Progress> S3Progress::read(LocationId id, const ResumeToken& token) {
                  .next_part =
                      static_cast<int>(std::min<std::uint64_t>((*json)["next"].get<std::uint64_t>(), parts_max + 2)),
                  .tail_bytes = (*json)["tail_bytes"].get<std::uint64_t>(),
-                 .tail = string_at(*json, "tail")};
+                 .tail = string_at(*json, "tail"),
+                 .leftovers = {},
+                 .is_contested = json->value("contested", Json(false)) == Json(true)};
   // Nothing of any other location: what is named here is removed some day.
   const auto is_ours = [&](std::string_view key) {
     const auto name = fmt::format("/{:016x}.", number_of(id));
@@ -162,20 +165,23 @@ Result<> S3Upload::complete() {
 Result<Location> S3Upload::finish() {
   if (!m_is_complete) TRY(complete());
   remove_garbage();
-  return Location{m_id, LocationKind::raw, m_at.key, {0, m_at.position}};
+  return Location{
+      m_id, LocationKind::raw, m_at.key, {0, m_at.position}, fmt::format("{}", fmt::join(leftovers(), "\n"))};
 }
 
+/// What nobody needs once the catalog has the location.
 std::vector<std::string> S3Upload::leftovers() const {
   auto out = m_garbage;
   out.insert(out.end(), m_superseded.begin(), m_superseded.end());
   if (!m_at.tail.empty()) out.push_back(m_at.tail);
+  if (m_at.is_contested) out.push_back(S3Store::all_but(m_id, m_at.key));
   return out;
 }
 
 /// What cannot be removed now is told once more.
 void S3Upload::remove_garbage() {
   if (m_garbage.empty()) return;
-  if (const auto gone = m_store.remove_leftovers(m_garbage))
+  if (const auto gone = m_store.remove_keys(m_garbage))
     m_garbage.clear();
   else
     log::warn("leftovers of an upload stay in the bucket for now",
@@ -183,8 +189,8 @@ void S3Upload::remove_garbage() {
 }
 
 Result<> S3Upload::abandon() {
-  m_is_complete = true;  // there is nothing to go on with
-  if (m_is_suspended) return m_store.remove_upload(m_id);
+  m_is_complete = true;           // there is nothing to go on with
+  if (m_is_suspended) return {};  // its row is what finds it, behind the requests' back
   if (!m_at.upload_id.empty()) TRY(m_store.m_bucket.abort_multipart(path(), m_at.upload_id));
   return m_store.m_bucket.remove(path());
 }
@@ -197,6 +203,7 @@ Result<> S3Upload::go_on(const S3Progress& progress, Predecessor predecessor) {
   m_at = progress;
   m_at.tail_bytes = 0;
   m_at.position = progress.position - progress.tail_bytes;
+  m_at.is_contested = progress.is_contested || predecessor == Predecessor::maybe_there;
   if (progress.upload_id.empty()) {
     m_superseded.push_back(progress.key);  // it may have been finished, and nobody heard of it
     m_at.key = new_key("raw", m_id);

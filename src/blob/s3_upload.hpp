@@ -15,6 +15,7 @@ struct S3Progress {
   std::uint64_t tail_bytes = 0;        ///< after the parts, in an object of their own
   std::string tail;                    ///< that object's key; empty: there is none
   std::vector<std::string> leftovers;  ///< keys that nobody needs once the catalog has this
+  bool is_contested = false;           ///< somebody else may have put, or be putting, what no token tells of
 
   ResumeToken token() const;
   /// Failure::corrupt where it is none of this location.
@@ -30,8 +31,6 @@ public:
 
   /// Goes on from there. not_found where the bytes are gone.
   Result<> go_on(const S3Progress& progress, Predecessor predecessor);
-  /// After finish(): keys that nobody needs once the catalog has the location.
-  std::vector<std::string> leftovers() const;
 
   std::uint64_t position() const override { return m_at.position; }
   Result<> write(ByteView bytes) override;
@@ -51,6 +50,7 @@ private:
   Result<> take_over(const S3Progress& progress);
   Result<> fetch(const std::string& path, ByteRange range);
   void remove_garbage();
+  std::vector<std::string> leftovers() const;
 
   S3Store& m_store;
   const LocationId m_id;

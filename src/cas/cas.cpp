@@ -81,24 +81,24 @@ std::optional<std::string> key_of(const http::Target& target) {
 /// An entry on its way in.
 class EntrySink final : public http::BodySink {
 public:
-  EntrySink(Caches& caches, http::Request& request, std::string cache, std::string key, blob::Intake intake)
+  EntrySink(Caches& caches, http::Request& request, std::string cache, std::string key, catalog::Push push)
       : m_caches(caches), m_request(request), m_cache(std::move(cache)), m_key(std::move(key)),
-        m_intake(std::move(intake)) {}
+        m_push(std::move(push)) {}
 
   std::optional<Response> write(ByteView piece) override {
     const auto max = m_caches.m_options.entry_bytes_max;
-    if (m_intake.position() + piece.size() > max)
+    if (m_push.intake().position() + piece.size() > max)
       return refusal(413, fmt::format("entries larger than {} are not accepted here", human_size(max)));
-    if (auto written = m_intake.write(piece); !written) return failure_response(written.error(), m_request);
+    if (auto written = m_push.intake().write(piece); !written) return failure_response(written.error(), m_request);
     return std::nullopt;
   }
 
   Response finish() override {
-    const auto digest = m_intake.digest(Algorithm::sha256);
+    const auto digest = m_push.intake().digest(Algorithm::sha256);
     if (!digest) return failure_response(digest.error(), m_request);
     if (const auto named = digest_in(m_key); named && *named != *digest)
       return refusal(400, "the bytes received have digest " + digest->text() + ", which is not what the key says");
-    if (auto kept = m_caches.keep(m_intake, m_cache, m_key, *digest); !kept)
+    if (auto kept = m_caches.keep(m_push, m_cache, m_key, *digest); !kept)
       return failure_response(kept.error(), m_request);
     if (auto fits = m_caches.make_room(m_cache); !fits)
       log::warn("a cache is larger than it should be", {{"cache", m_cache}, {"error", fits.error().message}});
@@ -110,7 +110,7 @@ private:
   http::Request& m_request;
   const std::string m_cache;
   const std::string m_key;
-  blob::Intake m_intake;
+  catalog::Push m_push;
 };
 
 Caches::Caches(catalog::Catalog& catalog, blob::BlobStore& store, std::string store_id, access::Access& access,
@@ -182,7 +182,11 @@ Response Caches::get(const http::Request& request, const std::string& cache, con
   }
   m_hits.add();
   used(cache, key);
-  Response response{200, {}, std::move(*bytes), false};
+  Response response{200, {}, std::move(*bytes), false, [request = &request](const Error& error) {
+                      if (error.failure == Failure::not_found || error.failure == Failure::corrupt)
+                        return refusal(404, "nothing is kept under this key");
+                      return failure_response(error, *request);
+                    }};
   response.headers.add("Content-Type", "application/octet-stream");
   response.headers.add("ETag", "\"" + entry->digest.text() + "\"");
   return response;
@@ -192,11 +196,14 @@ http::Answer Caches::put(http::Request& request, const std::string& cache, const
   if (request.content_length.value_or(0) > m_options.entry_bytes_max)
     return refusal(413,
                    fmt::format("entries larger than {} are not accepted here", human_size(m_options.entry_bytes_max)));
-  const auto id = m_catalog.next_location();
-  if (!id) return failure_response(id.error(), request);
-  auto intake = blob::Intake::begin(m_store, *id, false);
-  if (!intake) return failure_response(intake.error(), request);
-  auto sink = std::make_unique<EntrySink>(*this, request, cache, key, std::move(*intake));
+  auto push = catalog::Push::begin(m_catalog, m_store,
+                                   {.repository = cache,
+                                    .kind = "cas",
+                                    .who = request.user,
+                                    .announced = {},
+                                    .content_length = request.has_body ? request.content_length : 0});
+  if (!push) return failure_response(push.error(), request);
+  auto sink = std::make_unique<EntrySink>(*this, request, cache, key, std::move(*push));
   if (!request.has_body) return sink->finish();
   return sink;
 }
@@ -228,20 +235,21 @@ Response Caches::remove(const http::Request& request, const std::string& cache, 
   return Response::empty(204);
 }
 
-Result<> Caches::keep(blob::Intake& intake, const std::string& cache, const std::string& key, const Digest& digest) {
+Result<> Caches::keep(catalog::Push& push, const std::string& cache, const std::string& key, const Digest& digest) {
   std::vector<blob::Location> unwanted;
   TRY(catalog::keep(
-      m_catalog, m_store, intake, digest,
+      m_catalog, m_store, push.intake(), digest,
       {.adopt = [&]() -> Result<> {
-         TRY_ASSIGN(auto put, m_catalog.adopt_entry(cache, key, digest));
+         TRY_ASSIGN(auto put, m_catalog.adopt_entry(cache, key, digest, push.session()));
          unwanted = std::move(put.unwanted);
          return {};
        },
        .commit = [&](const auto& digests, const auto& location, bool lost) -> Result<catalog::StoredBlob> {
-         TRY_ASSIGN(auto put, m_catalog.commit_entry(cache, key, digests, location, m_store_id, lost));
+         TRY_ASSIGN(auto put, m_catalog.commit_entry(cache, key, digests, location, m_store_id, lost, push.session()));
          unwanted = std::move(put.unwanted);
          return put.blob;
        }}));
+  push.ended();
   catalog::remove_all_queued(m_catalog, m_store, unwanted);
   return {};
 }

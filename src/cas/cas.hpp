@@ -7,6 +7,7 @@
 #include "base/metrics.hpp"
 #include "cas/options.hpp"
 #include "catalog/keep.hpp"
+#include "catalog/push.hpp"
 #include "http/message.hpp"
 
 #include <mutex>
@@ -41,7 +42,7 @@ private:
   /// there already. Every folder is, since keys need none.
   http::Response describe_folder(http::Request& request, const std::string& cache);
   http::Response remove(const http::Request& request, const std::string& cache, const std::string& key);
-  Result<> keep(blob::Intake& intake, const std::string& cache, const std::string& key, const Digest& digest);
+  Result<> keep(catalog::Push& push, const std::string& cache, const std::string& key, const Digest& digest);
   /// Evicts until the cache is within its bound.
   Result<> make_room(const std::string& cache);
   /// Remembers a read; a batch of them is one write.

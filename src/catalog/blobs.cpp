@@ -72,9 +72,11 @@ Result<StoredBlob> Catalog::commit_blob(const std::string& repository, const std
                                         const blob::Location& location, const std::string& store_id,
                                         const std::string& upload, bool replace) {
   SLIPWAY_INVARIANT(!digests.empty());
+  TRY_ASSIGN(const auto leftovers, leftovers_of(location));
   std::optional<StoredBlob> out;
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
     out = enter_blob(session, digests, location, store_id, replace);
+    if (leftovers) queue_deletion(session, *leftovers);
     give(session, repository, out->id);
     return end_upload(session, upload, &location);
   }));
@@ -98,13 +100,14 @@ Result<> Catalog::remove_blob(const std::string& repository, const Digest& diges
 }
 
 Result<std::vector<blob::Location>> Catalog::deletions(blob::LocationId after, std::size_t limit,
-                                                       std::int64_t journaled) {
+                                                       std::int64_t journaled, Timestamp queued_until) {
   std::vector<blob::Location> out;
   TRY(m_database.read([&](sql::Session& session) {
     out.clear();
     session.run("SELECT location, kind, key FROM deletion WHERE location > $1 AND (kind <> 4 OR change <= $3) "
-                "ORDER BY location LIMIT $2",
-                {static_cast<std::int64_t>(number_of(after)), static_cast<std::int64_t>(limit), journaled},
+                "AND queued_at <= $4 ORDER BY location LIMIT $2",
+                {static_cast<std::int64_t>(number_of(after)), static_cast<std::int64_t>(limit), journaled,
+                 to_micros(queued_until)},
                 [&](const sql::Row& row) {
                   out.push_back({.id = blob::LocationId(static_cast<std::uint64_t>(row.integer(0))),
                                  .kind = static_cast<blob::LocationKind>(row.integer(1)),

@@ -32,26 +32,29 @@ Result<CacheEntry> Catalog::find_entry(const std::string& cache, const std::stri
   return *out;
 }
 
-Result<EntryPut> Catalog::adopt_entry(const std::string& cache, const std::string& key, const Digest& digest) {
+Result<EntryPut> Catalog::adopt_entry(const std::string& cache, const std::string& key, const Digest& digest,
+                                      const std::string& upload) {
   std::optional<EntryPut> out;
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
     const auto known = known_blob(session, digest);
     if (!known) return fail(Failure::not_found, "no blob " + digest.text());
     out = EntryPut{*known, put_entry(session, cache, key, digest, *known)};
-    return {};
+    return end_upload(session, upload, nullptr);
   }));
   return *out;
 }
 
 Result<EntryPut> Catalog::commit_entry(const std::string& cache, const std::string& key,
                                        const std::vector<Digest>& digests, const blob::Location& location,
-                                       const std::string& store_id, bool replace) {
+                                       const std::string& store_id, bool replace, const std::string& upload) {
   SLIPWAY_INVARIANT(!digests.empty());
+  TRY_ASSIGN(const auto leftovers, leftovers_of(location));
   std::optional<EntryPut> out;
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
     const auto blob = enter_blob(session, digests, location, store_id, replace);
+    if (leftovers) queue_deletion(session, *leftovers);
     out = EntryPut{blob, put_entry(session, cache, key, digests.front(), blob)};
-    return {};
+    return end_upload(session, upload, &location);
   }));
   return *out;
 }

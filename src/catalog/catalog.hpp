@@ -29,6 +29,8 @@ public:
   Result<> pair_with_store(const std::string& store_id);
   /// A location id nobody had before and nobody gets again.
   Result<blob::LocationId> next_location();
+  /// What the next one to be reserved is at least.
+  Result<blob::LocationId> first_free_location();
   /// The store has ids up to `used`: none of them is given out. True where they would have been, as by a catalog from
   /// an older copy than the store; then the sessions are forgotten whose bytes `is_finished`, for they may be a blob's
   /// since.
@@ -78,11 +80,12 @@ public:
                                  bool replace);
   /// Takes a blob from a repository; its bytes stay until they are collected. not_found unless it has it.
   Result<> remove_blob(const std::string& repository, const Digest& digest);
-  /// Up to `limit` locations after `after`, in order of id, whose bytes are to be removed; forget_deletion() once they
-  /// are gone. Packs only where their blobs went elsewhere by the change `journaled`: a catalog rebuilt of a journal
-  /// that ends before would look for them there.
+  /// Up to `limit` locations after `after`, in order of id, whose bytes are to be removed, and were at `queued_until`;
+  /// forget_deletion() once they are gone. Packs only where their blobs went elsewhere by the change `journaled`: a
+  /// catalog rebuilt of a journal that ends before would look for them there.
   Result<std::vector<blob::Location>> deletions(blob::LocationId after, std::size_t limit,
-                                                std::int64_t journaled = after_all_changes);
+                                                std::int64_t journaled = after_all_changes,
+                                                Timestamp queued_until = Timestamp::max());
   Result<> forget_deletion(blob::LocationId id);
   /// Calls `each` for every location, with a digest of its bytes, in order of id, in pages: for checks and copies. An
   /// error ends it.
@@ -137,10 +140,12 @@ public:
   // remove if they should go at once.
   Result<CacheEntry> find_entry(const std::string& cache, const std::string& key);
   /// Puts a blob that the store holds already under a key; not_found where it does not.
-  Result<EntryPut> adopt_entry(const std::string& cache, const std::string& key, const Digest& digest);
+  Result<EntryPut> adopt_entry(const std::string& cache, const std::string& key, const Digest& digest,
+                               const std::string& upload = {});
   /// Enters durable bytes and puts them under a key; else as commit_blob().
   Result<EntryPut> commit_entry(const std::string& cache, const std::string& key, const std::vector<Digest>& digests,
-                                const blob::Location& location, const std::string& store_id, bool replace);
+                                const blob::Location& location, const std::string& store_id, bool replace,
+                                const std::string& upload = {});
   /// not_found unless it is there. Returns the unwanted bytes.
   Result<std::vector<blob::Location>> remove_entry(const std::string& cache, const std::string& key);
   struct Use {
@@ -160,7 +165,13 @@ public:
                               Algorithm algorithm = Algorithm::sha256);
   /// Session and repository must match: an id alone opens nothing.
   Result<Upload> find_upload(const std::string& repository, const std::string& id);
-  /// Takes a session over for one request that writes to its file: from now on only its new epoch may save.
+  /// The same for a push in one request, which no client knows of: claimed already, so that its bytes are found should
+  /// this process die. The repository is of kind `kind`.
+  Result<Upload> begin_push(const std::string& repository, std::string_view kind, const std::string& who,
+                            std::size_t open_max);
+  /// Takes a session over for one request that writes to its file: from now on only its new epoch may save. Where
+  /// somebody else claimed it and never saved, and its token tells of no bytes in the store, it goes on in a location
+  /// of its own, and the other's is queued for deletion.
   Result<Upload> claim_upload(const std::string& repository, const std::string& id);
   /// Saves a session whose last saved position was `from`; conflict where a later request has claimed or saved it.
   Result<> save_upload(const Upload& upload, std::uint64_t from);
@@ -188,6 +199,7 @@ private:
                      const NewManifest& manifest, std::int64_t id, const std::string& who);
   void record_tag_move(sql::Session& session, const std::string& repository, const std::string& tag,
                        const std::string& who, const std::optional<std::string>& digest);
+  Result<Upload> open_upload(Upload upload, std::string_view kind, const std::string& who, std::size_t open_max);
   std::optional<blob::Location> take_upload(sql::Session& session, const std::string& id);
   Result<> end_upload(sql::Session& session, const std::string& id, const blob::Location* kept);
   void name_changes(sql::Session& session, const std::string& key);
@@ -195,6 +207,7 @@ private:
   /// What else goes with a membership that was just deleted.
   void forget_membership(sql::Session& session, const std::string& repository, std::int64_t blob);
   void queue_deletion(sql::Session& session, const blob::Location& unwanted);
+  Result<std::optional<blob::Location>> leftovers_of(const blob::Location& location);
   void add_location(sql::Session& session, std::int64_t blob, const blob::Location& location,
                     const std::string& store_id);
   bool drop_location(sql::Session& session, const blob::Location& location);

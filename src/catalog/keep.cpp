@@ -16,7 +16,7 @@ Result<> check_bytes(const FileSlice& bytes, const Digest& digest, const std::fu
   std::vector<std::byte> buffer(std::min<std::uint64_t>(1U << 20, bytes.range.length));
   for (std::uint64_t at = 0; at < bytes.range.length;) {
     const auto wanted = std::min<std::uint64_t>(buffer.size(), bytes.range.length - at);
-    TRY_ASSIGN(const auto n, read_some(bytes.file->get(), std::span(buffer).first(wanted), bytes.range.offset + at));
+    TRY_ASSIGN(const auto n, read_some(bytes, std::span(buffer).first(wanted), at));
     if (n == 0) return fail(Failure::corrupt, digest.text() + " became shorter");
     const auto piece = ByteView(buffer).first(n);
     hasher.update(piece);
@@ -28,8 +28,9 @@ Result<> check_bytes(const FileSlice& bytes, const Digest& digest, const std::fu
 }
 
 bool is_whole(blob::BlobStore& store, const StoredBlob& blob, const Digest& digest) {
+  if (blob.location.kind != blob::LocationKind::pack) return store.probe(blob.location).has_value();
   const auto bytes = store.open(blob.location, {0, blob.size});
-  return bytes && (blob.location.kind != blob::LocationKind::pack || check_bytes(*bytes, digest));
+  return bytes && check_bytes(*bytes, digest);
 }
 
 Result<FileSlice> open_blob(blob::BlobStore& store, const StoredBlob& blob, ByteRange range,
@@ -47,6 +48,7 @@ Result<> remove_queued(Catalog& catalog, blob::BlobStore& store, const blob::Loc
 }
 
 void remove_all_queued(Catalog& catalog, blob::BlobStore& store, const std::vector<blob::Location>& locations) {
+  if (store.removal_grace() > std::chrono::seconds(0)) return;
   for (const auto& location : locations)
     if (const auto gone = remove_queued(catalog, store, location); !gone && gone.error().failure != Failure::busy)
       log::warn("unwanted bytes stay until they are removed later", {{"error", gone.error().message}});
@@ -70,7 +72,8 @@ Result<> keep(Catalog& catalog, blob::BlobStore& store, blob::Intake& intake, co
   TRY_ASSIGN(const auto location, intake.finish());
   const auto kept = entering.commit(digests, location, lost);
   if (!kept) {
-    if (is_final(kept.error().failure) && !intake.was_suspended())  // else the session goes on from what it has
+    // Else the session goes on from what it has, or leaves it to the janitor.
+    if (is_final(kept.error().failure) && !intake.was_suspended() && !store.is_remote())
       if (auto removed = store.remove(blob::Intake::unfinished(location.id, {})); !removed)
         log::warn("refused bytes stay behind", {{"error", removed.error().message}});
     return std::unexpected(kept.error());

@@ -20,8 +20,8 @@ Result<FileSlice> open_blob(blob::BlobStore& store, const StoredBlob& blob, Byte
 
 /// Removes bytes that the deletion queue has, then their row.
 Result<> remove_queued(Catalog& catalog, blob::BlobStore& store, const blob::Location& location);
-/// The same for several. What fails, or must wait until the store was copied, stays in the queue for the janitor to try
-/// again: nobody needs to hear of it.
+/// The same for several. What fails, or must wait for those who read it, or until the store was copied, stays in the
+/// queue for the janitor to try again: nobody needs to hear of it.
 void remove_all_queued(Catalog& catalog, blob::BlobStore& store, const std::vector<blob::Location>& locations);
 
 /// Where a blob is entered: in a repository, under a key.

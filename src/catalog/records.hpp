@@ -101,6 +101,7 @@ struct Upload {
   std::int64_t epoch = 0;
   Timestamp started_at;
   Algorithm algorithm = Algorithm::sha256;  ///< announced for its digest
+  bool contested = false;  ///< claimed: whoever had claimed it before has not saved, and may still be at it
 };
 
 /// What became of the wish to end a session.

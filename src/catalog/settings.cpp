@@ -117,12 +117,17 @@ Result<blob::LocationId> Catalog::next_location() {
   return blob::LocationId(m_next_location++);
 }
 
-Result<bool> Catalog::skip_locations(blob::LocationId used, const std::function<bool(blob::LocationId)>& is_finished) {
-  const std::lock_guard lock(m_locations_mutex);
+Result<blob::LocationId> Catalog::first_free_location() {
   TRY_ASSIGN(const auto known, setting("next_location"));
   std::uint64_t next = 1;
   if (known) std::from_chars(known->data(), known->data() + known->size(), next);
-  if (number_of(used) < next) return false;
+  return blob::LocationId(next);
+}
+
+Result<bool> Catalog::skip_locations(blob::LocationId used, const std::function<bool(blob::LocationId)>& is_finished) {
+  const std::lock_guard lock(m_locations_mutex);
+  TRY_ASSIGN(const auto first_free, first_free_location());
+  if (used < first_free) return false;
   m_next_location = m_locations_end = 0;
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
     std::vector<std::int64_t> finished;

@@ -88,6 +88,13 @@ void Catalog::queue_deletion(sql::Session& session, const blob::Location& unwant
                unwanted.key, now()});
 }
 
+/// As a row of its own, whose id must be reserved before the transaction begins.
+Result<std::optional<blob::Location>> Catalog::leftovers_of(const blob::Location& location) {
+  if (location.leftovers.empty()) return std::nullopt;
+  TRY_ASSIGN(const auto id, next_location());
+  return blob::Location{.id = id, .kind = blob::LocationKind::leftovers, .key = location.leftovers, .range = {}};
+}
+
 /// Enters where a blob's bytes lie.
 void Catalog::add_location(sql::Session& session, std::int64_t blob, const blob::Location& location,
                            const std::string& store_id) {

@@ -3,6 +3,7 @@
 #include "catalog/steps.hpp"
 
 #include <limits>
+#include <utility>
 
 namespace slipway::catalog {
 namespace {
@@ -22,6 +23,9 @@ Upload upload_of(const sql::Row& row) {
           .algorithm = static_cast<Algorithm>(row.integer(7))};
 }
 
+/// Each claim makes the epoch odd, and saving even again.
+bool is_claimed(std::int64_t epoch) { return epoch % 2 == 1; }
+
 Error no_upload(const std::string& repository, const std::string& id) {
   return {Failure::not_found, "repository '" + repository + "' has no upload " + id.substr(0, 64) +
                                   ": it ended, was cancelled or timed out"};
@@ -31,19 +35,28 @@ Error no_upload(const std::string& repository, const std::string& id) {
 
 Result<Upload> Catalog::begin_upload(const std::string& repository, const std::string& who, std::size_t open_max,
                                      Algorithm algorithm) {
-  TRY_ASSIGN(const auto location, next_location());
-  Upload upload{.id = random_hex(16),
-                .repository = repository,
-                .location = location,
-                .started_at = m_clock.now(),
-                .algorithm = algorithm};
+  return open_upload({.repository = repository, .token = {}, .started_at = {}, .algorithm = algorithm}, "oci", who,
+                     open_max);
+}
+
+Result<Upload> Catalog::begin_push(const std::string& repository, std::string_view kind, const std::string& who,
+                                   std::size_t open_max) {
+  return open_upload({.repository = repository, .token = {}, .epoch = 1, .started_at = {}}, kind, who, open_max);
+}
+
+Result<Upload> Catalog::open_upload(Upload upload, std::string_view kind, const std::string& who,
+                                    std::size_t open_max) {
+  upload.id = random_hex(16);
+  upload.started_at = m_clock.now();
+  TRY_ASSIGN(upload.location, next_location());
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
     if (session.number("SELECT COUNT(*) FROM upload").value_or(0) >= static_cast<std::int64_t>(open_max))
       return fail(Failure::busy, "too many uploads are open; try again later");
     session.run("INSERT INTO upload (id, repository, location, position, token, epoch, started_at, touched_at, who, "
-                "algorithm) VALUES ($1, $2, $3, 0, $4, 0, $5, $5, $6, $7)",
-                {upload.id, ensure_repository(session, repository), static_cast<std::int64_t>(number_of(location)),
-                 ByteView(), to_micros(upload.started_at), who, static_cast<std::int64_t>(algorithm)});
+                "algorithm) VALUES ($1, $2, $3, 0, $4, $5, $6, $6, $7, $8)",
+                {upload.id, ensure_repository(session, upload.repository, kind),
+                 static_cast<std::int64_t>(number_of(upload.location)), ByteView(), upload.epoch,
+                 to_micros(upload.started_at), who, static_cast<std::int64_t>(upload.algorithm)});
     return {};
   }));
   return upload;
@@ -60,22 +73,36 @@ Result<Upload> Catalog::find_upload(const std::string& repository, const std::st
 
 Result<Upload> Catalog::claim_upload(const std::string& repository, const std::string& id) {
   std::optional<Upload> out;
-  TRY(m_database.write([&](sql::Session& session) -> Result<> {
-    out.reset();
-    session.run("UPDATE upload SET epoch = epoch + 1, touched_at = $2 WHERE id = $1", {id, now()});
-    session.run(select_upload, {id, repository}, [&](const sql::Row& row) { out = upload_of(row); });
-    if (!out) return std::unexpected(no_upload(repository, id));
-    return {};
-  }));
-  return *out;
+  std::optional<blob::LocationId> fresh;  // reserved once it turns out to be needed: not within the transaction
+  for (;;) {
+    bool needs_location = false;
+    TRY(m_database.write([&](sql::Session& session) -> Result<> {
+      out.reset();
+      session.run(select_upload, {id, repository}, [&](const sql::Row& row) { out = upload_of(row); });
+      if (!out) return std::unexpected(no_upload(repository, id));
+      out->contested = is_claimed(out->epoch);
+      const bool begins_anew = out->contested && (out->token.empty() || blob::Intake::holds_bytes(out->token));
+      needs_location = begins_anew && !fresh;
+      if (needs_location) return {};
+      if (begins_anew) queue_deletion(session, blob::Intake::unfinished(std::exchange(out->location, *fresh), {}));
+      out->epoch += out->contested ? 2 : 1;
+      session.run("UPDATE upload SET epoch = $2, location = $3, touched_at = $4 WHERE id = $1",
+                  {id, out->epoch, static_cast<std::int64_t>(number_of(out->location)), now()});
+      return {};
+    }));
+    if (!needs_location) return *out;
+    TRY_ASSIGN(fresh, next_location());
+  }
 }
 
 Result<> Catalog::save_upload(const Upload& upload, std::uint64_t from) {
   return m_database.write([&](sql::Session& session) -> Result<> {
-    const auto saved = session.run("UPDATE upload SET position = $1, token = $2, touched_at = $3 WHERE id = $4 AND "
-                                   "epoch = $5 AND position = $6",
-                                   {static_cast<std::int64_t>(upload.position), as_bytes(upload.token), now(),
-                                    upload.id, upload.epoch, static_cast<std::int64_t>(from)});
+    // With that nobody is at it any more.
+    const auto saved =
+        session.run("UPDATE upload SET position = $1, token = $2, touched_at = $3, epoch = epoch + epoch "
+                    "% 2 WHERE id = $4 AND epoch = $5 AND position = $6",
+                    {static_cast<std::int64_t>(upload.position), as_bytes(upload.token), now(), upload.id, upload.epoch,
+                     static_cast<std::int64_t>(from)});
     if (saved == 0)
       return fail(Failure::conflict, "upload " + upload.id + " was ended, or taken over by a later request");
     return {};

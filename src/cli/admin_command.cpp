@@ -57,10 +57,12 @@ Result<Json> ask_server(const std::string& url, const AdminTarget& target, const
                                : message);
 }
 
-Result<Json> run_in_process(const std::filesystem::path& data, const admin::Operation& operation,
+Result<Json> run_in_process(const Common& common, const std::filesystem::path& data, const admin::Operation& operation,
                             const admin::Parameters& parameters) {
   const SystemClock clock;
-  TRY_ASSIGN(const auto directory, DataDirectory::open(data, clock, false));
+  TRY_ASSIGN(auto config, load_config(common));
+  config.data = data;
+  TRY_ASSIGN(const auto directory, DataDirectory::open(config, clock, false));
   admin::Instance instance{.catalog = directory->catalog(),
                            .store = directory->store(),
                            .journal = catalog::Journal(directory->database()),
@@ -80,7 +82,7 @@ int run_admin(const Common& common, const AdminTarget& target, const std::string
   SLIPWAY_INVARIANT(operation != nullptr);
   Result<Json> answer;
   if (!target.data.empty()) {
-    answer = run_in_process(target.data, *operation, parameters);
+    answer = run_in_process(common, target.data, *operation, parameters);
   } else {
     auto server = or_environment(target.server, "SLIPWAY_SERVER");
     if (server.empty()) {

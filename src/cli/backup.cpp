@@ -2,6 +2,7 @@
 #include "base/json.hpp"
 #include "cli/commands.hpp"
 #include "cli/copy.hpp"
+#include "cli/store_place.hpp"
 
 #include <fmt/core.h>
 
@@ -35,6 +36,7 @@ int tell(const Common& common, const CopyReport& report, const std::filesystem::
 int run_backup(const Common& common, const std::filesystem::path& to) {
   const auto config = load_config(common);
   if (!config) return cli::report(config.error());
+  if (const auto files = expect_files(*config, "backup"); !files) return cli::report(files.error());
   const auto copied = back_up(config->data, to, SystemClock());
   return copied ? tell(common, *copied, to) : cli::report(copied.error());
 }
@@ -42,6 +44,7 @@ int run_backup(const Common& common, const std::filesystem::path& to) {
 int run_restore(const Common& common, const std::filesystem::path& from) {
   const auto config = load_config(common);
   if (!config) return cli::report(config.error());
+  if (const auto files = expect_files(*config, "restore"); !files) return cli::report(files.error());
   const auto copied = restore(from, config->data, SystemClock());
   if (!copied) return cli::report(copied.error());
   const int code = tell(common, *copied, config->data);

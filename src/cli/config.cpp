@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "cli/config_values.hpp"
 #include "http/address.hpp"
+#include "s3/bucket_url.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -165,6 +166,12 @@ Result<> check_url(const std::string& text) {
   return {};
 }
 
+Result<> check_store(const std::string& text) {
+  if (text.empty()) return {};
+  TRY(s3::parse_bucket_url(text, [](const char*) { return std::string(); }));
+  return {};
+}
+
 #define FIELD(expression) [](Config& c) -> auto& { return c.expression; }
 
 const std::vector<Key>& all_keys() {
@@ -184,13 +191,31 @@ const std::vector<Key>& all_keys() {
           "server.journal_interval", FIELD(journal_interval),
           "How often what changed is written to the journal in the store, from which 'slipway rebuild' makes a "
           "lost catalog again"),
-      number_key("server.workers", FIELD(workers), 0, "Threads that run requests; 0: four a core"),
+      number_key("server.workers", FIELD(workers), 0,
+                 "Threads that run requests; 0: four a core, or 64 where the store is in a bucket"),
       number_key("server.pumps", FIELD(pumps), 0, "Threads that ship large answers; 0: one a core"),
       list_key(
           "server.proxies", &Config::proxies,
           "Addresses or networks of reverse proxies whose X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Proto and "
           "X-Request-Id are believed; \"unix\" for unix sockets",
           check_network),
+      text_key("store.url", FIELD(store),
+               "Where the bytes are, if not in files below server.data: s3://BUCKET/PREFIX?endpoint=URL&region=REGION; "
+               "further parameters are style, ca, storage_class, sse, sse_key. Keys come from where AWS's tools have "
+               "them, the environment first",
+               check_store),
+      choice_key("store.redirect", &Config::redirect, {"always", "large", "never"},
+                 "Which blobs of a bucket clients are sent there for, by a signed URL: always (all that are objects of "
+                 "their own), large (of 1 MiB and more) or never"),
+      duration_key("store.redirect_lifetime", FIELD(redirect_lifetime), "How long such a URL is good"),
+      duration_key(
+          "store.longest_transfer", FIELD(longest_transfer),
+          "How long the bytes of a blob that nobody wants any more stay in the bucket, beyond the life of a URL, "
+          "for those who are still reading them"),
+      size_key(
+          "store.cache", FIELD(store_cache),
+          "Bytes of copies of a bucket's blobs that are kept below server.data; blobs of an eighth of that and more "
+          "are not; 0: none"),
       text_key("tls.certificate", FIELD(tls_certificate),
                "PEM file with the certificate chain; read again when it changes"),
       text_key("tls.key", FIELD(tls_key), "PEM file with its private key"),
@@ -351,6 +376,8 @@ Result<> check_config(const Config& config) {
     return fail(Failure::invalid, "tls.certificate and tls.key belong together: set both or neither");
   if (config.token_lifetime < std::chrono::seconds(1))
     return fail(Failure::invalid, "access.token_lifetime is less than a second: tokens would be of no use");
+  if (config.redirect_lifetime > std::chrono::days(7))
+    return fail(Failure::invalid, "store.redirect_lifetime is more than 7d: no object store takes such a URL");
   if (config.listen.empty()) return fail(Failure::invalid, "server.listen is empty: there is nowhere to listen");
   if (!config.admins.empty() && config.htpasswd.empty())
     return fail(Failure::invalid, "access.admins names users, but access.htpasswd is not set");

@@ -25,6 +25,11 @@ struct Config {
   http::Limits limits;
   std::size_t manifest_bytes = 4U << 20;
   std::uint64_t blob_bytes = 0;
+  std::string store;  ///< s3://…; empty: in files below `data`
+  std::uint64_t store_cache = 1U << 30;
+  std::string redirect = "always";
+  std::chrono::milliseconds redirect_lifetime = std::chrono::minutes(20);
+  std::chrono::milliseconds longest_transfer = std::chrono::hours(4);
   std::uint64_t keep_free = 64U << 20;
   std::size_t uploads = 10'000;
   std::chrono::milliseconds upload_expiry = std::chrono::hours(24);

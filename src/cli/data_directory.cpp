@@ -23,22 +23,22 @@ static Result<std::uintmax_t> size_of(const std::filesystem::path& file) {
 
 /// A new catalog in the place of a lost one would show an empty registry, and SQLite removes the log of a database that
 /// is not there.
-static Result<> refuse_lost_catalog(const std::filesystem::path& file, blob::FsStore& store, blob::Objects& journal) {
+static Result<> refuse_lost_catalog(const std::filesystem::path& file, StorePlace& place) {
   constexpr std::uintmax_t first_page = 4096;  // holds no table; what follows is in the log at first
   TRY_ASSIGN(const auto size, size_of(file));
   TRY_ASSIGN(const auto log_size, size_of(file.string() + "-wal"));
   if (size > first_page || (size > 0 && log_size > 0)) return {};
-  TRY_ASSIGN(const bool no_blobs, store.is_empty());
-  TRY_ASSIGN(const auto objects, journal.list());
+  TRY_ASSIGN(const bool no_blobs, place.store().is_empty());
+  TRY_ASSIGN(const auto objects, place.journal().list());
   if (no_blobs && objects.empty() && log_size == 0) return {};
   return fail(Failure::conflict, file.string() +
-                                     " is missing or empty, but the store beside it has been in use: put the "
+                                     " is missing or empty, but its store has been in use: put the "
                                      "catalog back, with its -wal file if there was one; 'slipway rebuild' makes it "
                                      "again of the journal in the store");
 }
 
-Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const std::filesystem::path& path, const Clock& clock,
-                                                           bool create, std::uint64_t keep_free) {
+Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const Config& config, const Clock& clock, bool create) {
+  const auto& path = config.data;
   std::error_code error;
   const auto catalog_file = path / "catalog.sqlite";
   if (!std::filesystem::exists(catalog_file, error) && !create)
@@ -49,9 +49,10 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const std::filesystem
                                        " --data DIR' makes a data directory of it");
   TRY_ASSIGN(auto lock, DirectoryLock::take(path));
   std::unique_ptr<DataDirectory> directory(new DataDirectory(std::filesystem::absolute(path), std::move(lock)));
-  TRY_ASSIGN(directory->m_store, blob::FsStore::open(path / "store", keep_free));
-  TRY_ASSIGN(directory->m_store_id, directory->m_store->identity());
-  TRY(refuse_lost_catalog(catalog_file, *directory->m_store, directory->m_journal));
+  TRY_ASSIGN(directory->m_place, StorePlace::open(config, clock, create));
+  auto& store = directory->store();
+  TRY_ASSIGN(directory->m_store_id, store.identity());
+  TRY(refuse_lost_catalog(catalog_file, *directory->m_place));
   auto database = sql::SqliteDatabase::open(catalog_file);
   if (!database) return std::unexpected(database.error());
   directory->m_database = std::move(*database);
@@ -60,9 +61,10 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const std::filesystem
   directory->m_catalog = std::move(*catalog);
   if (auto paired = directory->m_catalog->pair_with_store(directory->m_store_id); !paired)
     return std::unexpected(paired.error().during(catalog_file.string()));
-  TRY_ASSIGN(const auto highest, directory->m_store->highest());
-  const auto skipped = directory->m_catalog->skip_locations(
-      highest, [&](blob::LocationId id) { return directory->m_store->is_finished(id); });
+  TRY_ASSIGN(const auto first_free, directory->m_catalog->first_free_location());
+  TRY_ASSIGN(const auto highest, store.highest(first_free));
+  const auto skipped =
+      directory->m_catalog->skip_locations(highest, [&](blob::LocationId id) { return store.is_finished(id); });
   if (!skipped) return std::unexpected(skipped.error().during(catalog_file.string()));
   if (*skipped)
     log::warn("the catalog is older than the store: what was pushed since has lost its names; its bytes are kept, and "

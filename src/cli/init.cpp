@@ -12,7 +12,7 @@ int run_init(const Common& common) {
   const auto config = load_config(common);
   if (!config) return report(config.error());
   const SystemClock clock;
-  const auto directory = DataDirectory::open(config->data, clock, true);
+  const auto directory = DataDirectory::open(*config, clock, true);
   if (!directory) return report(directory.error());
   auto& catalog = (*directory)->catalog();
   const auto known = catalog.setting("admin_token");

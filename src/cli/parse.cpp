@@ -86,11 +86,14 @@ private:
                          [this] { return run_init(m_common); });
     add_config_option(init);
     add_key_option(init, "--data", "server.data", "DIR", "The data directory");
+    add_key_option(init, "--store", "store.url", "URL", "Where the bytes are to be, if not in files there: s3://…");
     add_json_option(init);
 
     auto* serve = command(&m_app, "serve", "Serve until SIGTERM", [this] { return run_serve(m_common); });
     add_config_option(serve);
     add_key_option(serve, "--data", "server.data", "DIR", "The data directory; made if it is missing");
+    add_key_option(serve, "--store", "store.url", "URL",
+                   "Where the bytes are, if not in files there: s3://BUCKET/PREFIX?endpoint=URL&region=REGION");
     add_list_option(serve, "--listen", "server.listen", "ADDRESS",
                     "HOST:PORT, [IPV6]:PORT or unix:/path; may be given several times");
     add_key_option(serve, "--tls-certificate", "tls.certificate", "FILE", "Certificate chain, PEM");
@@ -134,6 +137,7 @@ private:
                      "URL of a running server (default: $SLIPWAY_SERVER, then the configuration)")
         ->type_name("URL");
     made->add_option("--data", m_target.data, "Data directory of a stopped server")->type_name("DIR");
+    add_key_option(made, "--store", "store.url", "URL", "With --data: where its bytes are, if not in files there");
     made->add_option("--token", m_target.token, "Admin token (default: $SLIPWAY_TOKEN)")->type_name("TOKEN");
     made->add_option("--ca", m_target.ca_file, "Certificates to trust, PEM")->type_name("FILE");
     add_config_option(made);
@@ -192,6 +196,7 @@ private:
       add_json_option(made);
     }
     add_key_option(rebuild, "--data", "server.data", "DIR", "The data directory");
+    add_key_option(rebuild, "--store", "store.url", "URL", "Where its bytes are, if not in files there: s3://…");
     add_key_option(backup, "--data", "server.data", "DIR", "The data directory to copy");
     add_key_option(restore, "--data", "server.data", "DIR", "The data directory to make: empty or missing");
   }

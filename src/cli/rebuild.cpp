@@ -48,14 +48,13 @@ Result<> expect_no_catalog(const fs::path& file) {
   return {};
 }
 
-Result<lifecycle::RebuildReport> fill(const fs::path& file, const fs::path& store, const RebuildOptions& options,
+Result<lifecycle::RebuildReport> fill(const fs::path& file, blob::Objects& journal, const RebuildOptions& options,
                                       const Clock& clock) {
   TRY(remove_database(file));
   TRY_ASSIGN(const auto database, sql::SqliteDatabase::open(file, sql::SqliteMode::fill));
   catalog::Rebuild rebuild(*database, clock);
-  blob::FileObjects objects(store / "journal");
   std::optional<Progress> progress;
-  return lifecycle::rebuild(objects, {options.generation, options.partial}, rebuild,
+  return lifecycle::rebuild(journal, {options.generation, options.partial}, rebuild,
                             [&](std::uint64_t done, std::uint64_t total) {
                               if (!progress) progress.emplace("reading the journal", total);
                               progress->add(done);
@@ -75,8 +74,13 @@ Result<std::vector<std::string>> compare(const fs::path& rebuilt, const fs::path
   return out;
 }
 
+Result<> check_bytes(blob::BlobStore& store, const catalog::StoredBlob& blob, const Digest& digest) {
+  TRY_ASSIGN(const auto slice, store.open(blob.location, {0, blob.size}));
+  return catalog::check_bytes(slice, digest);
+}
+
 /// Whether each blob has its bytes; `deep`: the right ones.
-Result<> look_at_blobs(const fs::path& file, blob::FsStore& store, const Clock& clock, bool deep, Outcome& outcome) {
+Result<> look_at_blobs(const fs::path& file, blob::BlobStore& store, const Clock& clock, bool deep, Outcome& outcome) {
   TRY_ASSIGN(const auto database, sql::SqliteDatabase::open(file));
   TRY_ASSIGN(const auto catalog, catalog::Catalog::open(*database, clock));
   TRY_ASSIGN(const auto identity, store.identity());
@@ -85,10 +89,7 @@ Result<> look_at_blobs(const fs::path& file, blob::FsStore& store, const Clock& 
   outcome.blobs = total.blobs;
   Progress progress(deep ? "hashing" : "looking for bytes", total.bytes);
   return catalog->for_each_location([&](const catalog::StoredBlob& blob, const Digest& digest) -> Result<> {
-    auto slice = store.open(blob.location, {0, blob.size});
-    const auto whole = !slice ? Result<>(std::unexpected(slice.error()))
-                       : deep ? catalog::check_bytes(*slice, digest)
-                              : Result<>();
+    const auto whole = deep ? check_bytes(store, blob, digest) : store.probe(blob.location);
     progress.add(blob.size);
     if (whole) return {};
     if (whole.error().failure != Failure::not_found && whole.error().failure != Failure::corrupt) return whole;
@@ -98,30 +99,31 @@ Result<> look_at_blobs(const fs::path& file, blob::FsStore& store, const Clock& 
 }
 
 /// Makes the catalog in `fresh`, and says what can be said of it.
-Result<Outcome> prepare(const fs::path& fresh, const fs::path& data, const RebuildOptions& options,
+Result<Outcome> prepare(const fs::path& fresh, const Config& config, const RebuildOptions& options,
                         const Clock& clock) {
   Outcome outcome;
-  TRY_ASSIGN(const auto store, blob::FsStore::open_existing(data / "store"));
-  TRY_ASSIGN(outcome.journal, fill(fresh, data / "store", options, clock));
+  TRY_ASSIGN(const auto place, StorePlace::open(config, clock, false));
+  TRY_ASSIGN(outcome.journal, fill(fresh, place->journal(), options, clock));
   TRY(sql::check_sqlite(fresh));
   if (options.check) {
-    TRY_ASSIGN(outcome.differences, compare(fresh, data / "catalog.sqlite"));
+    TRY_ASSIGN(outcome.differences, compare(fresh, config.data / "catalog.sqlite"));
   }
-  TRY(look_at_blobs(fresh, *store, clock, options.deep, outcome));
+  TRY(look_at_blobs(fresh, place->store(), clock, options.deep, outcome));
   return outcome;
 }
 
-Result<Outcome> rebuild(const fs::path& data, const RebuildOptions& options, const Clock& clock) {
+Result<Outcome> rebuild(const Config& config, const RebuildOptions& options, const Clock& clock) {
+  const auto& data = config.data;
   const auto catalog_file = data / "catalog.sqlite";
   const auto fresh = data / "catalog.sqlite.rebuilt";
   std::error_code error;
-  if (!fs::exists(data / "store/store.id", error))
+  if (config.store.empty() && !fs::exists(data / "store/store.id", error))
     return fail(Failure::not_found, data.string() + " is not a Slipway data directory: there is no store in it");
   TRY_ASSIGN(const auto lock, DirectoryLock::take(data));
   if (!options.check) TRY(expect_no_catalog(catalog_file));
   if (options.check && !fs::exists(catalog_file, error))
     return fail(Failure::not_found, catalog_file.string() + " is not there: there is nothing to compare with");
-  auto outcome = prepare(fresh, data, options, clock);
+  auto outcome = prepare(fresh, config, options, clock);
   if (options.check || !outcome) {
     const auto removed = remove_database(fresh);
     return outcome && !removed ? std::unexpected(removed.error()) : outcome;
@@ -153,7 +155,7 @@ void tell(const Outcome& outcome, const RebuildOptions& options, const fs::path&
 int run_rebuild(const Common& common, const RebuildOptions& options) {
   const auto config = load_config(common);
   if (!config) return report(config.error());
-  const auto outcome = rebuild(config->data, options, SystemClock());
+  const auto outcome = rebuild(*config, options, SystemClock());
   if (!outcome) return report(outcome.error());
   if (common.json)
     fmt::print("{}\n", Json{{"generation", outcome->journal.generation},

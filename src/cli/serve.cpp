@@ -100,6 +100,14 @@ Result<http::ServerOptions> server_options(const Config& config, std::vector<htt
   return options;
 }
 
+/// Whoever puts a part into a bucket, or fetches one, waits for other machines most of the time.
+void make_room_for_waiting(http::ServerOptions& options) {
+  constexpr std::size_t waiting_workers = 64;
+  constexpr std::size_t waiting_readers = 32;
+  if (options.workers == 0) options.workers = waiting_workers;
+  options.readers = waiting_readers;
+}
+
 oci::RegistryOptions registry_options(const Config& config) {
   return {.manifest = {.size_max = config.manifest_bytes},
           .blob_bytes_max = config.blob_bytes,
@@ -141,7 +149,7 @@ Result<> serve(const Config& config) {
 
   const SystemClock clock;
   Metrics metrics;
-  TRY_ASSIGN(const auto directory, DataDirectory::open(config.data, clock, true, config.keep_free));
+  TRY_ASSIGN(const auto directory, DataDirectory::open(config, clock, true));
   auto& catalog = directory->catalog();
   auto& store = directory->store();
   catalog.set_read_only(config.read_only);
@@ -170,6 +178,7 @@ Result<> serve(const Config& config) {
                              {.upload_expiry = std::chrono::duration_cast<std::chrono::seconds>(config.upload_expiry),
                               .journaled = [&journal] { return journal.surely_known(); }});
   TRY_ASSIGN(auto options, server_options(config, listen));
+  if (store.is_remote()) make_room_for_waiting(options);
   options.on_listening = [&](const std::vector<std::string>& urls) { instance.urls = urls; };
   TRY_ASSIGN(const auto server, http::Server::start(std::move(options), std::ref(router), metrics));
   if (auto announced = directory->announce(server->urls()); !announced) {

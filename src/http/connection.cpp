@@ -376,6 +376,16 @@ Connection::Step Connection::park_for_body() {
 
 Shipping Connection::ship(std::size_t allowance) { return m_outgoing.ship(*m_transport, allowance); }
 
+void Connection::lose_body(const Error& error) {
+  const auto& request = m_parser->request();
+  log::error("an answer's bytes cannot be had",
+             {{"path", request.target.path()}, {"id", request.id}, {"error", error.message}});
+  auto response = m_outgoing.instead(error);
+  if (!response) return cut();
+  m_status = response->status;
+  m_outgoing = Outgoing(std::move(*response), request, m_close_after, request.method == Method::head);
+}
+
 Connection::Next Connection::after_shipping() {
   // A writable socket gets a worker at once, which goes on with what is buffered already or parks the connection.
   const auto step = end_exchange(true);

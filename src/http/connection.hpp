@@ -46,6 +46,8 @@ public:
   Shipping ship(std::size_t allowance);
   /// After ship() said done.
   Next after_shipping();
+  /// The bytes that ship() waits for cannot be had: another answer goes out, or the connection is cut.
+  void lose_body(const Error& error);
   FileSlice cold_slice() const { return m_outgoing.next_slice(read_ahead_bytes); }
   /// Bytes of the answer that the peer has acknowledged: what tells a slow reader from a dead one.
   std::uint64_t bytes_acknowledged() const;

@@ -73,6 +73,8 @@ struct Response {
   Headers headers;  ///< without Content-Length, Date and Connection, which the connection adds
   Body body;
   bool close = false;  ///< end the connection after this answer
+  /// Answers instead where the body comes from elsewhere and its beginning cannot be had; without it: 503.
+  std::function<Response(const Error&)> otherwise = {};
 
   static Response text(int status, std::string body);
   static Response json(int status, std::string body);

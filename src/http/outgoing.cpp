@@ -33,10 +33,14 @@ bool in_memory(int file, std::uint64_t offset) {
   return ::preadv2(file, &part, 1, static_cast<off_t>(offset), RWF_NOWAIT) >= 0 || errno != EAGAIN;
 }
 
+bool is_filled(const FileSlice& slice) {
+  return !slice.filling || slice.filling->filled(slice.range.offset) >= slice.range.length;
+}
+
 }  // namespace
 
 Outgoing::Outgoing(Response response, const Request& request, bool close, bool without_body)
-    : m_body(std::move(response.body)), m_body_size(size_of(m_body)) {
+    : m_body(std::move(response.body)), m_otherwise(std::move(response.otherwise)), m_body_size(size_of(m_body)) {
   m_head.reserve(512);
   auto out = std::back_inserter(m_head);
   fmt::format_to(out, "HTTP/1.1 {} {}\r\nDate: {}\r\n", response.status, reason_of(response.status), http_date());
@@ -68,7 +72,7 @@ Outgoing::Outgoing(Response response, const Request& request, bool close, bool w
 /// Where a small file is in memory, reading it there costs less than having the kernel send it.
 void Outgoing::append_small_file() {
   const auto* slice = std::get_if<FileSlice>(&m_body);
-  if (!slice || m_body_size > body_with_head_max) return;
+  if (!slice || m_body_size > body_with_head_max || !is_filled(*slice)) return;
   const auto head_size = m_head.size();
   m_head.resize(head_size + m_body_size);
   iovec part{m_head.data() + head_size, m_body_size};
@@ -87,12 +91,15 @@ ByteView Outgoing::memory() const {
 FileSlice Outgoing::next_slice(std::size_t window) const {
   const auto* slice = std::get_if<FileSlice>(&m_body);
   if (!slice || m_body_sent == m_body_size) return {};
-  return {slice->file, {slice->range.offset + m_body_sent, std::min<std::uint64_t>(window, m_body_size - m_body_sent)}};
+  return {slice->file,
+          {slice->range.offset + m_body_sent, std::min<std::uint64_t>(window, m_body_size - m_body_sent)},
+          slice->filling};
 }
 
 bool Outgoing::is_warm() {
   const auto next = next_slice(read_ahead_window);
   if (!next.file) return true;
+  if (!is_filled(next)) return false;
   if (!in_memory(next.file->get(), next.range.offset) ||
       !in_memory(next.file->get(), next.range.offset + next.range.length - 1))
     return false;
@@ -100,9 +107,18 @@ bool Outgoing::is_warm() {
   return true;
 }
 
+std::optional<Response> Outgoing::instead(const Error& error) const {
+  if (bytes_sent() > 0) return std::nullopt;
+  if (m_otherwise) return m_otherwise(error);
+  auto response = Response::text(503, error.message + "\n");
+  response.headers.add("Retry-After", "5");
+  return response;
+}
+
 Shipping Outgoing::ship(Transport& transport, std::size_t allowance) {
   const auto warm_until = std::exchange(m_warm_until, 0);  // while we wait for the peer it may be evicted
   const auto stop = [](IoState state) { return state == IoState::closed ? Shipping::broken : Shipping::blocked; };
+  if (m_head_sent == 0 && next_slice(1).filling && warm_until == 0 && !is_warm()) return Shipping::cold;
   while (m_head_sent < m_head.size()) {
     const auto io = transport.write(as_bytes(m_head).subspan(m_head_sent), m_body_size > 0);
     if (io.state != IoState::ok) return stop(io.state);

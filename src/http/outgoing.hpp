@@ -21,7 +21,8 @@ public:
   /// `without_body` for HEAD, whose Content-Length is still the body's.
   Outgoing(Response response, const Request& request, bool close, bool without_body);
 
-  /// Sends up to about `allowance` bytes.
+  /// Sends up to about `allowance` bytes. Of a body that comes from elsewhere nothing, its head included, before its
+  /// beginning is there.
   Shipping ship(Transport& transport, std::size_t allowance);
 
   /// The part of a file that comes next, up to `window` bytes; empty where none does.
@@ -29,6 +30,9 @@ public:
   /// False where the next window of a file would have to be read from the disk. The ship() that follows takes the
   /// answer from here.
   bool is_warm();
+
+  /// What to answer in place of a body that cannot be had; nothing where part of it is sent.
+  std::optional<Response> instead(const Error& error) const;
 
   std::uint64_t bytes_sent() const { return m_head_sent + m_body_sent; }
   std::uint64_t body_bytes_sent() const { return m_body_sent; }
@@ -39,6 +43,7 @@ private:
 
   std::string m_head;
   Body m_body;
+  std::function<Response(const Error&)> m_otherwise;
   std::size_t m_head_sent = 0;
   std::uint64_t m_body_sent = 0;
   std::uint64_t m_body_size = 0;

@@ -26,10 +26,10 @@ Pump::Pump(const Limits& limits, ReadAhead& read_ahead, std::function<void(Conne
   m_thread = std::thread([this] { run(); });
 }
 
-void Pump::take(Connection& connection) {
+void Pump::take(Connection& connection, Result<> bytes) {
   {
     const std::lock_guard lock(m_mutex);
-    m_inbox.push_back(&connection);
+    m_inbox.push_back({&connection, std::move(bytes)});
   }
   m_wake.ring();
 }
@@ -60,12 +60,12 @@ void Pump::run() {
 
 void Pump::accept_inbox() {
   m_wake.clear();
-  std::vector<Connection*> arrived;
+  std::vector<Arrival> arrived;
   {
     const std::lock_guard lock(m_mutex);
     arrived.swap(m_inbox);
   }
-  for (auto* connection : arrived) {
+  for (const auto& [connection, bytes] : arrived) {
     if (const auto [slot, fresh] = m_progress.try_emplace(connection, Progress{std::chrono::steady_clock::now()});
         fresh) {
       slot->second.acknowledged = connection->bytes_acknowledged();
@@ -73,7 +73,9 @@ void Pump::accept_inbox() {
       ::epoll_ctl(m_epoll.get(), EPOLL_CTL_ADD, connection->fd(), &event);
       m_count.store(m_progress.size(), std::memory_order_relaxed);
     } else {
-      ship(*connection);  // back from the disk
+      slot->second = {std::chrono::steady_clock::now(), connection->bytes_acknowledged()};
+      if (!bytes) connection->lose_body(bytes.error());
+      ship(*connection);
     }
   }
 }
@@ -83,7 +85,9 @@ void Pump::ship(Connection& connection) {
   case Shipping::done: return hand_back(connection, connection.after_shipping());
   case Shipping::broken: return hand_back(connection, Connection::Next::close);
   case Shipping::cold:
-    m_read_ahead.read(connection.cold_slice(), read_ahead_window, [this, &connection] { take(connection); });
+    m_progress[&connection].waits = true;
+    m_read_ahead.read(connection.cold_slice(), read_ahead_window,
+                      [this, &connection](Result<> bytes) { take(connection, std::move(bytes)); });
     return;
   case Shipping::more:
   case Shipping::blocked: {
@@ -104,12 +108,12 @@ void Pump::drop_slow_readers() {
   const auto now = std::chrono::steady_clock::now();
   const auto window = std::chrono::duration<double>(m_limits.rate_window).count();
   for (auto& [connection, progress] : m_progress) {
-    if (now - progress.since < m_limits.rate_window) continue;
+    if (progress.waits || now - progress.since < m_limits.rate_window) continue;
     const auto acknowledged = connection->bytes_acknowledged();
     const auto moved = static_cast<double>(acknowledged - std::min(acknowledged, progress.acknowledged));
     // Cut, it becomes writable with an error, and ship() finds it broken.
     if (moved < static_cast<double>(m_limits.min_rate) * window) connection->cut();
-    progress = {now, acknowledged};
+    progress = {now, acknowledged, false};
   }
 }
 

@@ -21,7 +21,7 @@ public:
   ~Pump() = default;
 
   /// Hands over a connection whose answer is under way. From any thread.
-  void take(Connection& connection);
+  void take(Connection& connection) { take(connection, {}); }
   /// Ends the thread; connections it still holds are left as they are, unregistered.
   void stop();
   std::size_t connections() const { return m_count.load(std::memory_order_relaxed); }
@@ -31,8 +31,14 @@ private:
   struct Progress {
     Steady since;
     std::uint64_t acknowledged = 0;
+    bool waits = false;  ///< for bytes to send: it is us who are slow, and another thread may look at the connection
+  };
+  struct Arrival {
+    Connection* connection = nullptr;
+    Result<> bytes;  ///< what it waited for is there
   };
 
+  void take(Connection& connection, Result<> bytes);
   void run();
   void accept_inbox();
   void ship(Connection& connection);
@@ -48,7 +54,7 @@ private:
   std::atomic<std::size_t> m_count{0};
   std::atomic<bool> m_stopping{false};
   std::mutex m_mutex;  // guards the inbox
-  std::vector<Connection*> m_inbox;
+  std::vector<Arrival> m_inbox;
   std::thread m_thread;
 };
 

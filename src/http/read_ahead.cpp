@@ -18,6 +18,12 @@ static void bring_into_memory(const Fd& nowhere, const FileSlice& slice) {
   }
 }
 
+static Result<> bring(const Fd& nowhere, const FileSlice& slice) {
+  if (slice.filling) return slice.filling->fill(slice.range);
+  bring_into_memory(nowhere, slice);
+  return {};
+}
+
 ReadAhead::ReadAhead(std::size_t threads, std::size_t queue_max) : m_queue_max(queue_max) {
   for (std::size_t i = 0; i < threads; ++i) m_threads.emplace_back([this] { run(); });
 }
@@ -31,7 +37,7 @@ ReadAhead::~ReadAhead() {
   for (auto& thread : m_threads) thread.join();
 }
 
-void ReadAhead::read(FileSlice slice, std::uint64_t waited_for, std::function<void()> ready) {
+void ReadAhead::read(FileSlice slice, std::uint64_t waited_for, std::function<void(Result<>)> ready) {
   {
     const std::lock_guard lock(m_mutex);
     m_jobs.push_back({std::move(slice), waited_for, std::move(ready)});
@@ -50,14 +56,16 @@ void ReadAhead::run() {
     m_jobs.pop_front();
     lock.unlock();
     const auto first = std::min(job.slice.range.length, job.waited_for);
-    bring_into_memory(nowhere, {job.slice.file, {job.slice.range.offset, first}});
+    auto& slice = job.slice;
+    auto got = bring(nowhere, {slice.file, {slice.range.offset, first}, slice.filling});
     m_waiting.fetch_sub(1, std::memory_order_relaxed);
-    job.ready();
-    // While that is sent, what comes next; unless somebody waits.
-    auto rest = ByteRange{job.slice.range.offset + first, job.slice.range.length - first};
-    while (rest.length > 0 && waiting() == 0) {
-      const auto step = std::min(rest.length, job.waited_for);
-      bring_into_memory(nowhere, {job.slice.file, {rest.offset, step}});
+    bool goes_on = got.has_value();
+    job.ready(std::move(got));
+    // While that is sent, what comes next; unless somebody waits. From elsewhere in one step, for each is a request.
+    auto rest = ByteRange{slice.range.offset + first, slice.range.length - first};
+    while (goes_on && rest.length > 0 && waiting() == 0) {
+      const auto step = slice.filling ? rest.length : std::min(rest.length, job.waited_for);
+      goes_on = bring(nowhere, {slice.file, {rest.offset, step}, slice.filling}).has_value();  // else found again
       rest = {rest.offset + step, rest.length - step};
     }
     job = {};

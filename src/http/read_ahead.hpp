@@ -1,5 +1,6 @@
 #pragma once
-// Brings file bytes into memory before a pump ships them, so that a cold disk never stops a pump.
+// Brings file bytes into memory before a pump ships them, from the disk or from wherever they come, so that neither
+// ever stops a pump.
 
 #include "base/fd.hpp"
 
@@ -20,11 +21,11 @@ public:
   /// Waits for reads under way; what is queued is dropped without a call.
   ~ReadAhead();
 
-  /// Reads the slice, and calls `ready` on one of its threads once the first `waited_for` bytes are there; the rest is
-  /// read while nobody else waits.
+  /// Reads the slice, and calls `ready` on one of its threads once the first `waited_for` bytes are there, or cannot be
+  /// had from elsewhere; the rest is read while nobody else waits.
   /// Queues without bound: what bounds it is that each answer has at most one read waiting, and that an answer begins
   /// only while is_full() is false.
-  void read(FileSlice slice, std::uint64_t waited_for, std::function<void()> ready);
+  void read(FileSlice slice, std::uint64_t waited_for, std::function<void(Result<>)> ready);
 
   /// A new answer that needs the disk should be refused.
   bool is_full() const { return waiting() >= m_queue_max; }
@@ -34,7 +35,7 @@ private:
   struct Job {
     FileSlice slice;
     std::uint64_t waited_for = 0;
-    std::function<void()> ready;
+    std::function<void(Result<>)> ready;
   };
   void run();
 

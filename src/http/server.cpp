@@ -16,7 +16,6 @@ namespace {
 
 constexpr int door_tick_ms = 250;
 constexpr std::chrono::seconds certificate_check_interval{2};
-constexpr std::size_t read_ahead_threads = 4;
 
 /// How much of an answer the kernel may hold unsent for one peer. Without a bound each slow reader costs megabytes of
 /// the machine's TCP memory, and some hundreds of them throttle everybody.
@@ -73,7 +72,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Handler han
   epoll_event stop{};
   stop.events = EPOLLIN;  // level-triggered and never read: it stops every worker
   ::epoll_ctl(self.m_epoll.get(), EPOLL_CTL_ADD, self.m_stop_workers.fd(), &stop);
-  self.m_read_ahead = std::make_unique<ReadAhead>(read_ahead_threads, self.m_options.limits.cold_reads);
+  self.m_read_ahead = std::make_unique<ReadAhead>(self.m_options.readers, self.m_options.limits.cold_reads);
   for (std::size_t i = 0; i < self.m_options.pumps; ++i)
     self.m_pumps.push_back(std::make_unique<Pump>(
         self.m_options.limits, *self.m_read_ahead,

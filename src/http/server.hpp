@@ -6,7 +6,7 @@
 //             run its handler, ordinary blocking code. An incomplete head or body goes back to epoll and holds no
 //             thread.
 //   pumps     one a core: ship answers that did not fit the socket at once
-//   readers   bring cold file bytes into memory for the pumps
+//   readers   bring bytes for the pumps: into memory from a cold disk, or to a file from wherever they come
 //
 // A connection belongs to one worker or one pump at a time, or is parked (EPOLLONESHOT).
 
@@ -29,6 +29,7 @@ struct ServerOptions {
   Limits limits;
   std::size_t workers = 0;  ///< 0: four a core
   std::size_t pumps = 0;    ///< 0: one a core
+  std::size_t readers = 4;  ///< more where bytes come from other machines
   bool log_requests = true;
   /// Told the urls once all sockets listen, before any request is handled.
   std::function<void(const std::vector<std::string>&)> on_listening;

@@ -11,11 +11,12 @@ namespace slipway::lifecycle {
 constexpr std::size_t page = 100;
 constexpr std::chrono::seconds pause_for_journal{5};
 
-Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore& store, std::int64_t journaled) {
+Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore& store, std::int64_t journaled,
+                                     Timestamp queued_until) {
   std::size_t removed = 0;
   Result<> problem;
   for (blob::LocationId after{};;) {
-    TRY_ASSIGN(const auto unwanted, catalog.deletions(after, page, journaled));
+    TRY_ASSIGN(const auto unwanted, catalog.deletions(after, page, journaled, queued_until));
     if (unwanted.empty()) break;
     after = unwanted.back().id;
     for (const auto& location : unwanted) {  // one that cannot be removed must not hold up the others
@@ -88,7 +89,9 @@ bool Janitor::awaits_journal() {
 }
 
 void Janitor::pass() {
-  if (const auto removed = finish_deletions(m_catalog, m_store, m_options.journaled()); !removed)
+  const auto grace = m_store.removal_grace();
+  const auto unread_since = grace > std::chrono::seconds(0) ? m_clock.now() - grace : Timestamp::max();
+  if (const auto removed = finish_deletions(m_catalog, m_store, m_options.journaled(), unread_since); !removed)
     log::warn("deleting unwanted bytes failed; it is tried again", {{"error", removed.error().message}});
   // A session of a catalog that is older than its store may be a blob by now, which another journal knows.
   if (m_options.journaled() < 0)

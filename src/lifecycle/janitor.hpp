@@ -25,7 +25,8 @@ struct JanitorOptions {
 /// Catalog::deletions), then its row. Returns how many went; the last failure, if one cannot be removed, after all
 /// others were.
 Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore& store,
-                                     std::int64_t journaled = catalog::after_all_changes);
+                                     std::int64_t journaled = catalog::after_all_changes,
+                                     Timestamp queued_until = Timestamp::max());
 
 /// Ends sessions untouched since `before`: the row first, then the bytes. Returns how many ended.
 Result<std::size_t> expire_uploads(catalog::Catalog& catalog, blob::BlobStore& store, Timestamp before);

@@ -24,7 +24,7 @@ struct Batch {
 Result<std::string> read_checked(blob::BlobStore& store, const catalog::PackedBlob& blob) {
   TRY_ASSIGN(const auto slice, store.open(blob.location, {0, blob.location.range.length}));
   std::string bytes(slice.range.length, '\0');
-  TRY_ASSIGN(const auto n, read_some(slice.file->get(), std::as_writable_bytes(std::span(bytes)), slice.range.offset));
+  TRY_ASSIGN(const auto n, read_some(slice, std::as_writable_bytes(std::span(bytes)), 0));
   if (n != bytes.size() || digest_of(as_bytes(bytes), blob.digest.algorithm()) != blob.digest)
     return fail(Failure::corrupt, blob.digest.text() + " is damaged in " + blob.location.key);
   return bytes;

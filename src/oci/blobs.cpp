@@ -34,10 +34,17 @@ Response Registry::get_blob(Call& call, const Digest& digest) {
     unchanged.headers.add("ETag", etag);
     return unchanged;
   }
+  const bool is_head = call.request.method == Method::head;
+  if (const auto url = is_head ? std::nullopt : m_store.url(blob->location); url && *url) {
+    auto elsewhere = Response::empty(307);
+    elsewhere.headers.add("Location", std::move(**url));
+    elsewhere.headers.add("Docker-Content-Digest", digest.text());
+    return elsewhere;
+  }
   auto part = ByteRange{0, blob->size};
   int status = 200;
   // Range is defined for GET alone (RFC 9110 §14.2).
-  const auto wanted = call.request.method == Method::get ? call.request.headers.get("Range") : std::string_view();
+  const auto wanted = is_head ? std::string_view() : call.request.headers.get("Range");
   const auto wish = http::parse_range(wanted, blob->size);
   if (const auto* range = std::get_if<ByteRange>(&wish)) {
     part = *range;
@@ -48,21 +55,23 @@ Response Registry::get_blob(Call& call, const Digest& digest) {
     return response;
   }
 
-  // HEAD opens the file too, and reads a small one: a client that is told a blob exists will never send it again, which
-  // would keep a lost one lost.
-  auto bytes =
-      catalog::open_blob(m_store, *blob, part, [&] { return m_catalog.find_blob(call.path.repository, digest); });
-  if (bytes && call.request.method == Method::head && blob->location.kind == blob::LocationKind::pack)
+  // Where that costs no request, HEAD opens the file too, and reads a small one: a client that is told a blob exists
+  // will never send it again, which would keep a lost one lost.
+  const auto look_again = [&] { return m_catalog.find_blob(call.path.repository, digest); };
+  auto bytes = is_head && m_store.is_remote() ? Result<FileSlice>(FileSlice{nullptr, part})
+                                              : catalog::open_blob(m_store, *blob, part, look_again);
+  if (bytes && bytes->file && is_head && blob->location.kind == blob::LocationKind::pack)
     if (auto checked = catalog::check_bytes(*bytes, digest); !checked)
       bytes = fail(Failure::corrupt, checked.error().message);
-  if (!bytes) {
+  const auto unreadable = [request = &call.request, digest, key = blob->location.key](const Error& error) {
     log::error("a blob's bytes cannot be read; pushing it again heals it",
-               {{"digest", digest.text()}, {"key", blob->location.key}, {"error", bytes.error().message}});
-    if (bytes.error().failure == Failure::not_found || bytes.error().failure == Failure::corrupt)
+               {{"digest", digest.text()}, {"key", key}, {"error", error.message}});
+    if (error.failure == Failure::not_found || error.failure == Failure::corrupt)
       return error_response(404, Code::blob_unknown, "the blob's bytes are lost; pushing it again heals it");
-    return failure_response(bytes.error(), Code::blob_unknown, call.request);
-  }
-  Response response{status, {}, std::move(*bytes), false};
+    return failure_response(error, Code::blob_unknown, *request);
+  };
+  if (!bytes) return unreadable(bytes.error());
+  Response response{status, {}, std::move(*bytes), false, unreadable};
   response.headers.add("Content-Type", "application/octet-stream");
   response.headers.add("Docker-Content-Digest", digest.text());
   response.headers.add("Accept-Ranges", "bytes");

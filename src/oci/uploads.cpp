@@ -1,4 +1,5 @@
 #include "base/log.hpp"
+#include "catalog/push.hpp"
 #include "http/router.hpp"
 #include "oci/chunk.hpp"
 #include "oci/registry.hpp"
@@ -161,26 +162,27 @@ private:
 /// A whole blob in one POST: no session.
 class SinglePostSink final : public http::BodySink {
 public:
-  SinglePostSink(Registry& registry, http::Request& request, std::string repository, Digest digest, blob::Intake intake)
+  SinglePostSink(Registry& registry, http::Request& request, std::string repository, Digest digest, catalog::Push push)
       : m_registry(registry), m_request(request), m_repository(std::move(repository)), m_digest(digest),
-        m_intake(std::move(intake)) {}
+        m_push(std::move(push)) {}
 
   std::optional<Response> write(ByteView piece) override {
     const auto max = m_registry.m_options.blob_bytes_max;
-    if (max > 0 && m_intake.position() + piece.size() > max)
+    if (max > 0 && m_push.intake().position() + piece.size() > max)
       return error_response(413, Code::size_invalid,
                             fmt::format("blobs larger than {} are not accepted here", human_size(max)));
-    if (auto written = m_intake.write(piece); !written)
+    if (auto written = m_push.intake().write(piece); !written)
       return failure_response(written.error(), Code::blob_upload_unknown, m_request);
     return std::nullopt;
   }
 
   Response finish() override {
-    const auto digest = m_intake.digest(m_digest.algorithm());
+    const auto digest = m_push.intake().digest(m_digest.algorithm());
     if (!digest) return failure_response(digest.error(), Code::blob_upload_unknown, m_request);
     if (*digest != m_digest) return digest_mismatch(m_digest, *digest);
-    if (auto kept = m_registry.keep(m_intake, m_repository, m_digest, ""); !kept)
+    if (auto kept = m_registry.keep(m_push.intake(), m_repository, m_digest, m_push.session()); !kept)
       return failure_response(kept.error(), Code::blob_upload_unknown, m_request);
+    m_push.ended();
     return created(blob_path(m_repository, m_digest), m_digest);
   }
 
@@ -189,7 +191,7 @@ private:
   http::Request& m_request;
   const std::string m_repository;
   const Digest m_digest;
-  blob::Intake m_intake;
+  catalog::Push m_push;
 };
 
 // ---- beginning
@@ -237,11 +239,15 @@ std::optional<std::string> Registry::mount_source(Call& call, const Digest& dige
 http::Answer Registry::post_whole_blob(Call& call, const std::string& text) {
   const auto digest = Digest::parse(text);
   if (!digest) return error_response(400, Code::digest_invalid, digest.error().message);
-  const auto id = m_catalog.next_location();
-  if (!id) return failure_response(id.error(), Code::blob_upload_unknown, call.request);
-  auto intake = blob::Intake::begin(m_store, *id, false, {digest->algorithm()});
-  if (!intake) return failure_response(intake.error(), Code::blob_upload_unknown, call.request);
-  return std::make_unique<SinglePostSink>(*this, call.request, call.path.repository, *digest, std::move(*intake));
+  auto push = catalog::Push::begin(m_catalog, m_store,
+                                   {.repository = call.path.repository,
+                                    .kind = "oci",
+                                    .who = call.who.name,
+                                    .announced = {digest->algorithm()},
+                                    .content_length = call.request.content_length,
+                                    .uploads_max = m_options.uploads_max});
+  if (!push) return failure_response(push.error(), Code::blob_upload_unknown, call.request);
+  return std::make_unique<SinglePostSink>(*this, call.request, call.path.repository, *digest, std::move(*push));
 }
 
 Response Registry::begin_upload(Call& call) {
@@ -304,11 +310,9 @@ http::Answer Registry::receive(Call& call, const std::optional<Digest>& digest) 
   }
   // A PUT that brings everything needs no name on disk before it is whole.
   const bool whole = digest && upload->token.empty();
-  if (whole && !brief && upload->epoch > 1)  // an earlier request may have died with a file that was never saved
-    if (auto gone = m_store.remove(blob::Intake::unfinished(upload->location, upload->token)); !gone)
-      log::warn("an upload's old bytes stay behind", {{"error", gone.error().message}});
+  const auto predecessor = upload->contested ? blob::Predecessor::maybe_there : blob::Predecessor::gone;
   auto intake = !upload->token.empty()
-                    ? blob::Intake::resume(m_store, upload->location, upload->token, std::move(room))
+                    ? blob::Intake::resume(m_store, upload->location, upload->token, predecessor, std::move(room))
                     : blob::Intake::begin(m_store, upload->location, !whole,
                                           {digest ? digest->algorithm() : upload->algorithm}, std::move(room));
   if (!intake) {

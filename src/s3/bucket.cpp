@@ -129,10 +129,12 @@ Result<> Bucket::remove(std::span<const std::string> keys) {
   return {};
 }
 
-Result<> Bucket::list(const std::string& prefix, const std::function<void(const Object&)>& each) {
-  return each_page<Object>(
-      m_requests, {.method = "GET", .query = {{"list-type", "2"}, {"prefix", prefix}}}, read_objects, each,
-      [](Fields& query, const auto& page) { query.emplace_back("continuation-token", page.next); });
+Result<> Bucket::list(const std::string& prefix, const std::function<void(const Object&)>& each,
+                      const std::string& after) {
+  Fields query{{"list-type", "2"}, {"prefix", prefix}};
+  if (!after.empty()) query.emplace_back("start-after", after);
+  return each_page<Object>(m_requests, {.method = "GET", .query = std::move(query)}, read_objects, each,
+                           [](Fields& next, const auto& page) { next.emplace_back("continuation-token", page.next); });
 }
 
 Result<bool> Bucket::is_empty(const std::string& prefix) {

@@ -28,8 +28,10 @@ public:
   /// Removing absent ones succeeds. Of several: where it fails, some may be gone.
   Result<> remove(const std::string& key);
   Result<> remove(std::span<const std::string> keys);
-  /// Every object whose key begins so, in byte order. For checks: it costs a request for every thousand.
-  Result<> list(const std::string& prefix, const std::function<void(const Object&)>& each);
+  /// Every object whose key begins so, and comes after `after`, in byte order. For checks: it costs a request for every
+  /// thousand.
+  Result<> list(const std::string& prefix, const std::function<void(const Object&)>& each,
+                const std::string& after = {});
   /// No object's key begins so. One request, however many do.
   Result<bool> is_empty(const std::string& prefix);
 

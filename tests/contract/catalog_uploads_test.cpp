@@ -68,6 +68,54 @@ TEST_P(CatalogUploads, AreSavedByTheLatestRequestOnly) {
   EXPECT_EQ(m_catalog->find_upload("a", first.id)->position, 20U);
 }
 
+TEST_P(CatalogUploads, TellWhetherWhoeverHadThemBeforeHasSaved) {
+  auto upload = m_catalog->claim_upload("a", begin().id).value();
+  EXPECT_FALSE(upload.contested);
+  upload.position = 10;
+  upload.token = "some store's";
+  ASSERT_TRUE(m_catalog->save_upload(upload, 0));
+  const auto next = m_catalog->claim_upload("a", upload.id).value();
+  EXPECT_FALSE(next.contested);
+  const auto heir = m_catalog->claim_upload("a", upload.id).value();
+  EXPECT_TRUE(heir.contested);
+  EXPECT_EQ(heir.location, upload.location);  // the token tells of bytes there
+  EXPECT_TRUE(m_catalog->claim_upload("a", upload.id)->contested);
+}
+
+TEST_P(CatalogUploads, BeginAnewElsewhereWhereSomebodyLeftWhatNobodyKnows) {
+  const auto first = m_catalog->claim_upload("a", begin().id).value();
+  const auto second = m_catalog->claim_upload("a", first.id).value();
+  EXPECT_TRUE(second.contested);
+  EXPECT_NE(second.location, first.location);
+  EXPECT_EQ(m_catalog->find_upload("a", first.id)->location, second.location);
+  const auto queued = m_catalog->deletions({}, 10).value();
+  ASSERT_EQ(queued.size(), 1U);
+  EXPECT_EQ(queued.front().id, first.location);
+  EXPECT_EQ(queued.front().kind, blob::LocationKind::upload);
+}
+
+TEST_P(CatalogUploads, StandForPushesInOneRequest) {
+  const auto push = m_catalog->begin_push("cache", "cas", "alice", 100).value();
+  EXPECT_EQ(m_catalog->begin_upload("cache", "alice", 100).error().failure, Failure::conflict);  // of another kind
+  const auto digest = digest_of(as_bytes("hello"));
+  const blob::Location location{push.location, blob::LocationKind::raw, "raw/1", {0, 5}, "some/leftover"};
+  ASSERT_TRUE(m_catalog->commit_entry("cache", "k", {digest}, location, "store", false, push.id));
+  EXPECT_EQ(m_catalog->find_upload("cache", push.id).error().failure, Failure::not_found);
+  const auto queued = m_catalog->deletions({}, 10).value();
+  ASSERT_EQ(queued.size(), 1U);
+  EXPECT_EQ(queued.front().kind, blob::LocationKind::leftovers);
+  EXPECT_EQ(queued.front().key, "some/leftover");
+
+  const auto late = m_catalog->begin_push("cache", "cas", "alice", 100).value();
+  ASSERT_TRUE(m_catalog->remove_upload(late.id));  // as a sweep does
+  const blob::Location lost{late.location, blob::LocationKind::raw, "raw/2", {0, 5}};
+  EXPECT_EQ(m_catalog->commit_entry("cache", "l", {digest_of(as_bytes("other"))}, lost, "store", false, late.id)
+                .error()
+                .failure,
+            Failure::conflict);
+  EXPECT_FALSE(m_catalog->find_entry("cache", "l"));
+}
+
 TEST_P(CatalogUploads, AreClaimedByRepositoryAndIdTogether) {
   const auto upload = begin();
   EXPECT_EQ(m_catalog->claim_upload("b", upload.id).error().failure, Failure::not_found);

@@ -41,7 +41,8 @@ public:
   Result<std::unique_ptr<blob::Upload>> begin(blob::LocationId, bool) override {
     return std::make_unique<MemoryUpload>(bytes, 0);
   }
-  Result<std::unique_ptr<blob::Upload>> resume(blob::LocationId, const blob::ResumeToken& token) override {
+  Result<std::unique_ptr<blob::Upload>> resume(blob::LocationId, const blob::ResumeToken& token,
+                                               blob::Predecessor) override {
     std::size_t position = 0;
     const auto [end, bad] = std::from_chars(token.data(), token.data() + token.size(), position);
     if (bad != std::errc() || end != token.data() + token.size() || position > bytes.size())
@@ -57,6 +58,9 @@ public:
   Result<std::optional<std::uint64_t>> sealed_size(const std::string&) override { return std::nullopt; }
   Result<> remove(const blob::Location&) override { return {}; }
   Result<std::string> identity() override { return "memory"; }
+  Result<bool> is_empty() override { return true; }
+  Result<blob::LocationId> highest(blob::LocationId) override { return blob::LocationId{}; }
+  bool is_finished(blob::LocationId) override { return false; }
   Result<blob::Space> space() override { return blob::Space{}; }
   Result<> list(const std::function<void(const blob::Location&)>&) override { return {}; }
 };

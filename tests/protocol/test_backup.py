@@ -7,9 +7,10 @@ import shutil
 import threading
 import unittest
 
-from slipway_server import ServerTest, Server, digest_of, eventually, run_slipway
+from slipway_server import ServerTest, Server, digest_of, eventually, files_only, run_slipway
 
 
+@files_only
 class BackupTest(ServerTest):
     def setUp(self):
         self.server = self.serve()

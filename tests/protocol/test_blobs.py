@@ -3,7 +3,7 @@
 import os
 import unittest
 
-from slipway_server import OCTETS, ServerTest, digest_of, eventually
+from slipway_server import OCTETS, ServerTest, digest_of, eventually, files_only
 
 BLOB = bytes(i * i % 251 for i in range(100_000))
 
@@ -112,6 +112,7 @@ class LostTest(ServerTest):
         self.assertEqual(len(files), 1)
         damage(files[0])
 
+    @files_only
     def test_a_lost_blob_is_404_and_a_push_heals_it(self):
         ways = {"single": lambda server, blob: server.push_blob("lost", blob),
                 "session": lambda server, blob: server.request(
@@ -136,6 +137,7 @@ class LostTest(ServerTest):
                 self.assertEqual(done.returncode, 0, done.stdout)
                 self.assertTrue(server.log_lines("a lost blob is healed"))
 
+    @files_only
     def test_bytes_are_lost_while_the_server_is_down(self):
         server, blob = self.serve(), os.urandom(200_000)
         path = f"/v2/lost/blobs/{server.push_blob('lost', blob)}"

@@ -6,7 +6,7 @@ import threading
 import unittest
 from xml.etree import ElementTree
 
-from slipway_server import basic, digest_of, eventually
+from slipway_server import basic, digest_of, eventually, files_only
 from test_access import PASSWORD, AccessCase
 
 
@@ -95,6 +95,7 @@ class KeysTest(CasCase):
         self.assertStatus(answer, 409)
         self.assertEqual(self.server.request("GET", f"/v2/onlycache/blobs/{digest_of(b'x')}").body, b"x")
 
+    @files_only
     def test_what_is_refused_for_its_name_leaves_nothing(self):
         server = self.serve()
         server.push_image("image", "tag")
@@ -107,6 +108,7 @@ class KeysTest(CasCase):
         shown = json.loads(server.slipway("doctor", "--deep", "--json").stdout)
         self.assertIn("; 0 files", next(check["message"] for check in shown["checks"] if check["name"] == "store contents"))
 
+    @files_only
     def test_equal_bytes_are_kept_once(self):
         server, content = self.serve(), os.urandom(70_000)
         server.push_blob("image", content)
@@ -129,6 +131,7 @@ class BoundTest(CasCase):
     def raw_bytes(self, server):
         return sum(file.stat().st_size for file in server.store_files("raw"))
 
+    @files_only
     def test_the_least_recently_used_go(self):
         server = self.serve('[cas]\nbytes = "1MB"\nentry_bytes = "400KB"\n')
         contents = {number: os.urandom(300_000) for number in range(6)}
@@ -146,6 +149,7 @@ class BoundTest(CasCase):
         metrics = server.request("GET", "/metrics").body.decode()
         self.assertIn("slipway_cas_evicted_total 1\n", metrics)
 
+    @files_only
     def test_each_cache_has_its_own(self):
         server = self.serve('[cas]\nbytes = "1MB"\n')
         for cache in ("a", "b"):
@@ -163,6 +167,7 @@ class BoundTest(CasCase):
             self.assertStatus(connection.response(), 413)
         self.assertKept("c/k", b"x" * 4000, server)
 
+    @files_only
     def test_what_was_replaced_or_deleted_takes_no_room(self):
         server = self.serve()
         new = os.urandom(80_000)

@@ -4,7 +4,7 @@ import json
 import os
 import unittest
 
-from slipway_server import MANIFEST, ServerTest, digest_of, eventually, run_slipway
+from slipway_server import MANIFEST, ServerTest, digest_of, eventually, files_only, run_slipway
 
 
 class AdminCase(ServerTest):
@@ -138,6 +138,7 @@ class DoctorTest(AdminCase):
         self.assertEqual(unreachable["blobs"], 5)
         self.assertIn("unreachable: 5 blobs", self.ok(server.slipway("doctor")))
 
+    @files_only
     def test_a_lost_file_is_found(self):
         self.server.push_blob("zoo", bytes(100_000))
         os.unlink(self.server.store_files("raw")[0])
@@ -150,6 +151,7 @@ class DoctorTest(AdminCase):
         self.assertEqual(done.returncode, 1)
         self.assertFalse(json.loads(done.stdout)["healthy"])
 
+    @files_only
     def test_a_lost_pack_is_found(self):
         for pack in self.server.store_files("packs"):
             os.truncate(pack, 100)
@@ -157,6 +159,7 @@ class DoctorTest(AdminCase):
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stdout, r"fail  store contents: \d blobs have lost their bytes")
 
+    @files_only
     def test_a_file_that_nobody_knows_is_reported_and_left(self):
         strays = [self.server.data / "store" / name
                   for name in ("raw/ff/00000000000fffff", "packs/0123456789abcdef", "uploads/00000000000ffffe")]

@@ -7,7 +7,7 @@ import threading
 import time
 import unittest
 
-from slipway_server import Connection, ServerTest, digest_of, image_manifest
+from slipway_server import Connection, ServerTest, digest_of, files_only, image_manifest
 
 THREADS = 32
 
@@ -58,6 +58,7 @@ class ConcurrencyTest(ServerTest):
                 self.assertPulls(connection, f"different{number % 3}", blob)
         self.together(work)
 
+    @files_only
     def test_the_same_blobs(self):
         blobs = [os.urandom(70_000 + i) for i in range(8)]
         before, files = self.shared().status(), len(self.shared().store_files("raw"))

@@ -4,7 +4,7 @@ import os
 import socket
 import unittest
 
-from slipway_server import Connection, ServerTest, address_of, eventually, run_slipway
+from slipway_server import Connection, ServerTest, address_of, eventually, files_only, run_slipway
 
 
 def has_ipv6():
@@ -61,6 +61,7 @@ class AddressesTest(ServerTest):
         server.start()
         self.assertServes(f"unix:{server.folder}/socket")
 
+    @files_only
     def test_a_unix_socket_in_use_is_not_replaced(self):
         server = self.serve(listen=["unix:socket"])
         done = run_slipway("serve", "--data", "other", "--listen", f"unix:{server.folder}/socket", folder=server.folder)
@@ -75,6 +76,7 @@ class AddressesTest(ServerTest):
         self.assertEqual(done.returncode, 1)
         self.assertEqual((folder / "precious").read_text(), "keep me")
 
+    @files_only
     def test_a_port_in_use(self):
         server = self.serve()
         host, port = server.address
@@ -160,6 +162,7 @@ class RefusalsTest(ServerTest):
         self.refuse("--listen", status=2)
         self.refuse("surplus", status=2)
 
+    @files_only
     def test_a_store_that_is_not_ours(self):
         folder = self.folder()
         (folder / "data" / "store").mkdir(parents=True)
@@ -168,6 +171,7 @@ class RefusalsTest(ServerTest):
         self.assertEqual(done.returncode, 1)
         self.assertIn("is not a Slipway store", done.stderr)
 
+    @files_only
     def test_a_store_of_another_catalog(self):
         server = self.serve()
         server.stop()

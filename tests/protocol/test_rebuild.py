@@ -8,7 +8,7 @@ import threading
 import time
 import unittest
 
-from slipway_server import ServerTest, Server, digest_of, eventually, run_slipway
+from slipway_server import ServerTest, Server, digest_of, eventually, files_only, run_slipway
 
 INTERVAL = "[server]\njournal_interval = \"20ms\"\n"
 # What docs/on-disk-format.md states: all tables that are rebuilt, and of their columns what drifts.
@@ -111,6 +111,7 @@ class RebuildTest(ServerTest):
         self.rebuild("--deep")
         self.assertEqual(dump(self.catalog), dump(lost))
 
+    @files_only
     def test_open_uploads_begin_anew_and_their_bytes_can_be_removed(self):
         location = self.server.begin_upload("app")
         self.assertStatus(self.server.request("PATCH", location, body=bytes(200_000)), 202)
@@ -187,6 +188,7 @@ class RebuildTest(ServerTest):
         self.assertIn("differs: tag: 1 rows rebuilt, 0 in the catalog", done.stdout)
         self.assertEqual(done.stdout.count("differs"), 1)
 
+    @files_only
     def test_lost_and_damaged_blobs_are_told(self):
         self.fill()
         self.server.stop()
@@ -200,6 +202,7 @@ class RebuildTest(ServerTest):
         lost = self.rebuild("--check", code=1)
         self.assertIn(f"lost or damaged: {digest_of(self.large)}", lost.stderr)
 
+    @files_only
     def test_a_damaged_journal_is_told(self):
         self.fill()
         self.server.stop()
@@ -210,6 +213,7 @@ class RebuildTest(ServerTest):
         self.assertIn(f"the journal's {part.name}: it is damaged: it is not what its checksum says", done.stderr)
         self.assertFalse(self.catalog.exists())
 
+    @files_only
     def test_what_is_no_data_directory_is_refused(self):
         self.server.stop()
         done = run_slipway("rebuild", "--data", str(self.server.folder / "nothing"), folder=self.server.folder)
@@ -227,6 +231,7 @@ class RebuildTest(ServerTest):
         with self.assertRaisesRegex(Exception, "slipway rebuild"):
             self.server.start()
 
+    @files_only
     def test_an_older_catalog_leaves_the_newer_journal(self):
         self.fill()
         self.server.stop()
@@ -267,6 +272,7 @@ class RebuildTest(ServerTest):
         self.assertIn("nothing was removed", done.stdout)
         self.assertEqual(self.stored(), before)
 
+    @files_only
     def test_a_catalog_from_before_the_journal_removes_nothing(self):
         self.fill()
         self.server.stop()

@@ -3,7 +3,7 @@
 import os
 import unittest
 
-from slipway_server import LAYER, ServerTest, chunked, digest_of, eventually
+from slipway_server import LAYER, ServerTest, chunked, digest_of, eventually, files_only
 
 MIB = 1 << 20
 
@@ -185,6 +185,7 @@ class SessionsTest(UploadCase):
         self.assertStatus(self.shared().request("PUT", f"{location}?digest={digest_of(b'x')}", body=b"x"), 404,
                           "BLOB_UPLOAD_UNKNOWN")
 
+    @files_only
     def test_a_failed_session_leaves_nothing_on_the_disk(self):
         server = self.serve()
         uploads = server.data / "store" / "uploads"
@@ -237,6 +238,7 @@ class MountsTest(UploadCase):
         self.assertPulls("mount/miss", blob)
         self.assertStatus(self.mount("mount/miss", "mount=sha256:abc&from=mount/from"), 400, "DIGEST_INVALID")
 
+    @files_only
     def test_equal_blobs_are_kept_once(self):
         server, blob = self.serve(), os.urandom(100_000)
         for repository in ("one", "one", "two"):
@@ -294,6 +296,7 @@ class BrokenTest(UploadCase):
             self.assertStatus(server.request("PUT", f"{location}?digest={digest_of(blob)}", body=b""), 201)
             self.assertPulls("nothing", blob, server=server)
 
+    @files_only
     def test_what_is_lost_tells_no_path(self):
         server = self.serve()
         location = server.begin_upload("lost")
@@ -345,6 +348,7 @@ class BrokenTest(UploadCase):
             self.assertProgress(server.request("GET", location), 204, begin + 100_000)
         self.finish(server, location, blob, 300_000)
 
+    @files_only
     def test_kill_9_in_the_middle_goes_back_to_what_was_acknowledged(self):
         server, blob = self.serve(), os.urandom(4 * MIB)
         location = server.begin_upload("killed")

@@ -1,7 +1,7 @@
 """A Ceph object gateway of its own on loopback, its objects in memory: a real S3 for tests.
 
 As a command: `ceph_gateway.py COMMAND…` runs the command with S3_ENDPOINT, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
-in its environment, and ends with its status.
+in its environment, and with SLIPWAY_TEST_STORE, a bucket for slipway_server.py; and ends with its status.
 """
 
 import json
@@ -17,6 +17,8 @@ import urllib.error
 import urllib.request
 import uuid
 from pathlib import Path
+
+import s3_client
 
 ACCESS_KEY, SECRET_KEY = "slipwaytests00000000", "slipwaytests000000000000000000000000000x"
 PROGRAMS = ("ceph", "ceph-mon", "ceph-mgr", "ceph-osd", "radosgw", "radosgw-admin", "monmaptool")
@@ -179,9 +181,12 @@ def main(command):
         print(f"not installed: {', '.join(absent)} (./dev installs Ceph)", file=sys.stderr)
         return 1 if os.environ.get("CI") else 77
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started ends too
-    with CephGateway() as gateway:
-        environment = dict(os.environ, S3_ENDPOINT=gateway.endpoint, AWS_ACCESS_KEY_ID=ACCESS_KEY,
-                           AWS_SECRET_ACCESS_KEY=SECRET_KEY)
+    os.environ.update(AWS_ACCESS_KEY_ID=ACCESS_KEY, AWS_SECRET_ACCESS_KEY=SECRET_KEY)
+    # On an address of its own: clients that are redirected forward their credentials to the host that they are for.
+    with CephGateway("127.0.0.2") as gateway:
+        s3_client.make_bucket(gateway.endpoint, "servers")
+        environment = dict(os.environ, S3_ENDPOINT=gateway.endpoint,
+                           SLIPWAY_TEST_STORE=f"s3://servers?endpoint={gateway.endpoint}")
         return subprocess.run(command, env=environment, check=False).returncode
 
 

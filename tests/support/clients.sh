@@ -198,6 +198,8 @@ start_server() {
   [ "$SCHEME" = http ] || flags+=(--tls-certificate "$SCRATCH/pki/server.crt" --tls-key "$SCRATCH/pki/server.key")
   [ "$PROTECTED" = no ] || flags+=(--htpasswd "$SCRATCH/htpasswd")
   flags+=("${@:3}")
+  [ -z "${SLIPWAY_TEST_STORE:-}" ] ||
+    flags+=(--store "${SLIPWAY_TEST_STORE%%\?*}/client-$$-$SERVER_COUNT?${SLIPWAY_TEST_STORE#*\?}")
   SERVER_LOG=$data.log
   "$SLIPWAY_BIN" serve --data "$data" --listen 127.0.0.1:0 "${flags[@]}" 2>"$SERVER_LOG" &
   SERVER_PID=$!

@@ -18,8 +18,9 @@ public:
   Result<std::unique_ptr<blob::Upload>> begin(blob::LocationId id, bool resumable) override {
     return wrapped(plan.run([&] { return m_store.begin(id, resumable); }));
   }
-  Result<std::unique_ptr<blob::Upload>> resume(blob::LocationId id, const blob::ResumeToken& token) override {
-    return wrapped(plan.run([&] { return m_store.resume(id, token); }));
+  Result<std::unique_ptr<blob::Upload>> resume(blob::LocationId id, const blob::ResumeToken& token,
+                                               blob::Predecessor predecessor) override {
+    return wrapped(plan.run([&] { return m_store.resume(id, token, predecessor); }));
   }
   Result<std::vector<blob::Location>> put_small(std::span<const blob::SmallBlob> blobs) override {
     return plan.run([&] { return m_store.put_small(blobs); });
@@ -33,6 +34,13 @@ public:
   Result<std::string> identity() override {
     return plan.run([&] { return m_store.identity(); });
   }
+  Result<bool> is_empty() override {
+    return plan.run([&] { return m_store.is_empty(); });
+  }
+  Result<blob::LocationId> highest(blob::LocationId from) override {
+    return plan.run([&] { return m_store.highest(from); });
+  }
+  bool is_finished(blob::LocationId id) override { return m_store.is_finished(id); }
   Result<blob::Space> space() override {
     return plan.run([&] { return m_store.space(); });
   }

@@ -89,7 +89,8 @@ Result<std::unique_ptr<blob::Upload>> MemoryStore::begin(LocationId id, bool res
   return std::make_unique<MemoryUpload>(m_disk, id, resumable, std::string());
 }
 
-Result<std::unique_ptr<blob::Upload>> MemoryStore::resume(LocationId id, const blob::ResumeToken& token) {
+Result<std::unique_ptr<blob::Upload>> MemoryStore::resume(LocationId id, const blob::ResumeToken& token,
+                                                          blob::Predecessor) {
   constexpr std::string_view prefix = "memory ";
   std::size_t position = 0;
   const auto* end = token.data() + token.size();
@@ -126,6 +127,19 @@ Result<> MemoryStore::remove(const Location& location) {
 }
 
 Result<std::string> MemoryStore::identity() { return m_disk->identity; }
+
+Result<LocationId> MemoryStore::highest(LocationId) {
+  const std::lock_guard lock(m_disk->mutex);
+  LocationId out{};
+  for (const auto& [id, bytes] : m_disk->finished) out = std::max(out, id);
+  for (const auto& [id, bytes] : m_disk->suspended) out = std::max(out, id);
+  return out;
+}
+
+bool MemoryStore::is_finished(LocationId id) {
+  const std::lock_guard lock(m_disk->mutex);
+  return m_disk->finished.contains(id);
+}
 
 Result<blob::Space> MemoryStore::space() { return blob::Space{1ULL << 40, 1ULL << 41}; }
 

@@ -25,11 +25,15 @@ public:
 
   Result<FileSlice> open(const blob::Location& location, ByteRange range) override;
   Result<std::unique_ptr<blob::Upload>> begin(blob::LocationId id, bool resumable) override;
-  Result<std::unique_ptr<blob::Upload>> resume(blob::LocationId id, const blob::ResumeToken& token) override;
+  Result<std::unique_ptr<blob::Upload>> resume(blob::LocationId id, const blob::ResumeToken& token,
+                                               blob::Predecessor predecessor) override;
   Result<std::vector<blob::Location>> put_small(std::span<const blob::SmallBlob> blobs) override;
   Result<std::optional<std::uint64_t>> sealed_size(const std::string& pack) override;
   Result<> remove(const blob::Location& location) override;
   Result<std::string> identity() override;
+  Result<bool> is_empty() override { return locations() == 0; }
+  Result<blob::LocationId> highest(blob::LocationId from) override;
+  bool is_finished(blob::LocationId id) override;
   Result<blob::Space> space() override;
   Result<> list(const std::function<void(const blob::Location&)>& each) override;
 

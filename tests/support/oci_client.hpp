@@ -64,8 +64,7 @@ private:
     if (const auto* text = std::get_if<std::shared_ptr<const std::string>>(&response.body)) out.body = **text;
     if (const auto* slice = std::get_if<FileSlice>(&response.body)) {
       out.body.resize(slice->range.length);
-      static_cast<void>(
-          read_some(slice->file->get(), std::as_writable_bytes(std::span(out.body)), slice->range.offset));
+      static_cast<void>(read_some(*slice, std::as_writable_bytes(std::span(out.body)), 0));
     }
     return out;
   }

@@ -7,7 +7,8 @@ exactly the bytes it is told to and reads exactly one answer.
             answer = server.request("GET", "/v2/")
             self.assertEqual(answer.status, 200)
 
-Needs SLIPWAY_BIN in the environment. Nothing here sleeps for luck: eventually() polls until a deadline.
+Needs SLIPWAY_BIN in the environment. With SLIPWAY_TEST_STORE, s3://BUCKET?…, bytes are in that bucket, each folder's
+under a prefix of its own. Nothing here sleeps for luck: eventually() polls until a deadline.
 """
 
 import base64
@@ -25,6 +26,7 @@ import unittest
 from pathlib import Path
 from urllib.parse import urlsplit
 
+TEST_STORE = os.environ.get("SLIPWAY_TEST_STORE", "")
 PATIENCE = 30  # seconds until something that should happen counts as not happening; wide, for sanitizer builds
 
 OCTETS = "application/octet-stream"
@@ -196,8 +198,19 @@ def environment(folder):
     kept = {name: value for name, value in os.environ.items()
             if not name.startswith("SLIPWAY_") and not name.lower().endswith("_proxy")}
     empty = Path(folder) / "empty.toml"
-    empty.touch()
+    empty.write_text(f'store.url = "{store_of(folder)}"\n' if TEST_STORE else "")
     return kept | {"SLIPWAY_CONFIG": str(empty), "LC_ALL": "C.UTF-8"}
+
+
+def store_of(folder):
+    """Where the bytes of a server in this folder are, if not in files below it."""
+    bucket, _, parameters = TEST_STORE.partition("?")
+    return f"{bucket}/{Path(folder).name}?{parameters}" if TEST_STORE else ""
+
+
+def files_only(test):
+    """For what looks at the files of a store."""
+    return unittest.skipIf(TEST_STORE, "the store is in a bucket")(test)
 
 
 def run_slipway(*arguments, folder, env=None, timeout=PATIENCE):
@@ -213,7 +226,7 @@ class Server:
         self.folder = Path(folder)
         self.data = self.folder / "data"
         self.config = self.folder / "slipway.toml"
-        self.config.write_text(config)
+        self.config.write_text(self._store_keys(config) + config)
         self.flags = [flag for address in listen for flag in ("--listen", address)] + list(flags)
         self.env = env or {}  # besides this process's own
         self.process = None
@@ -226,6 +239,11 @@ class Server:
     def __exit__(self, *_):
         if self.process:
             self.stop()
+
+    def _store_keys(self, config):
+        """Blobs come through the server unless a test wants otherwise."""
+        keys = [f'store.url = "{store_of(self.folder)}"', 'store.redirect = "never"'] if TEST_STORE else []
+        return "".join(f"{key}\n" for key in keys if key.partition("=")[0] + "=" not in config)
 
     def start(self):
         self._log_file = open(self.folder / "log", "w+", encoding="utf-8")

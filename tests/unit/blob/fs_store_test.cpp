@@ -64,20 +64,20 @@ TEST_F(FsStoreTest, IsMadeWhereTheFirstStartDiedOverItsIdentity) {
 
 TEST_F(FsStoreTest, KnowsTheHighestIdThatHasAFile) {
   const auto store = open();
-  EXPECT_EQ(store->highest(), LocationId{0});
+  EXPECT_EQ(store->highest(LocationId{}), LocationId{0});
   for (const auto id : {1U, 0x1fffU, 0x5002U}) {
     const auto upload = store->begin(LocationId{id}, false).value();
     ASSERT_TRUE(upload->finish());
   }
-  EXPECT_EQ(store->highest(), LocationId{0x5002});
+  EXPECT_EQ(store->highest(LocationId{}), LocationId{0x5002});
   ASSERT_TRUE(store->remove({LocationId{0x5002}, LocationKind::raw, "raw/5/0000000000005002", {}}));
-  EXPECT_EQ(store->highest(), LocationId{0x1fff}) << "its folder is empty now";
+  EXPECT_EQ(store->highest(LocationId{}), LocationId{0x1fff}) << "its folder is empty now";
   for (const auto* foreign : {"raw/fff/note", "raw/fff/0000000000000007", "raw/FFFF/x", "uploads/ffffffffffffffff"})
     m_directory.write(std::string("store/") + foreign, "not ours");
-  EXPECT_EQ(store->highest(), LocationId{0x1fff});
+  EXPECT_EQ(store->highest(LocationId{}), LocationId{0x1fff});
   const auto upload = store->begin(LocationId{0x9000}, true).value();
   ASSERT_TRUE(upload->suspend());
-  EXPECT_EQ(store->highest(), LocationId{0x9000});
+  EXPECT_EQ(store->highest(LocationId{}), LocationId{0x9000});
 }
 
 TEST_F(FsStoreTest, OpensAnExistingOneWithoutMakingAnything) {
@@ -152,7 +152,7 @@ TEST_F(FsStoreTest, DropsWhatWasWrittenBehindTheToken) {
   const auto token = (*upload)->suspend();
   upload->reset();
   m_directory.write("store/uploads/0000000000000007", "durable and then the power went");
-  auto resumed = store->resume(LocationId{7}, *token);
+  auto resumed = store->resume(LocationId{7}, *token, Predecessor::gone);
   ASSERT_TRUE(resumed);
   const auto location = (*resumed)->finish();
   ASSERT_TRUE(location);
@@ -166,7 +166,7 @@ TEST_F(FsStoreTest, RefusesToGoOnWithAFileThatLostBytes) {
   const auto token = (*upload)->suspend();
   upload->reset();
   m_directory.write("store/uploads/0000000000000007", "ack");
-  EXPECT_EQ(store->resume(LocationId{7}, *token).error().failure, Failure::corrupt);
+  EXPECT_EQ(store->resume(LocationId{7}, *token, Predecessor::gone).error().failure, Failure::corrupt);
 }
 
 TEST_F(FsStoreTest, TellsAMissingFileFromAShortOne) {

@@ -24,7 +24,7 @@ protected:
     const auto slice = m_store.open(location, {0, location.range.length});
     EXPECT_TRUE(slice);
     std::string out(slice->range.length, '\0');
-    EXPECT_EQ(read_some(slice->file->get(), std::as_writable_bytes(std::span(out)), slice->range.offset), out.size());
+    EXPECT_EQ(read_some(*slice, std::as_writable_bytes(std::span(out)), 0), out.size());
     return out;
   }
 
@@ -193,7 +193,7 @@ TEST_F(IntakeTest, GoesToTheStoreAtOnceWithoutRoom) {
   EXPECT_FALSE(Intake::holds_bytes(*token));
   EXPECT_EQ(m_store.suspended_uploads(), 1U);
   // What a token holds finds its way to the store as well.
-  auto resumed = Intake::resume(m_store, m_id, token_after("hello"), std::nullopt);
+  auto resumed = Intake::resume(m_store, m_id, token_after("hello"), Predecessor::gone, std::nullopt);
   ASSERT_TRUE(resumed);
   EXPECT_EQ(content_of(*resumed->finish()), "hello");
 }

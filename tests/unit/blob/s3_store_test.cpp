@@ -1,8 +1,8 @@
 #include "blob/s3_store.hpp"
 
 #include "support/manual_clock.hpp"
-#include "support/temp_directory.hpp"
 #include "support/scripted_server.hpp"
+#include "support/temp_directory.hpp"
 
 #include <gtest/gtest.h>
 

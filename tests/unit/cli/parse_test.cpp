@@ -174,9 +174,9 @@ TEST(CompletionScript, KnowsThreeShells) { EXPECT_EQ(completion_script("tcsh", {
 TEST(DataDirectory, IsUsedByOneProcessAtATime) {
   const test::TempDirectory directory;
   const SystemClock clock;
-  const auto first = DataDirectory::open(directory / "data", clock, true);
+  const auto first = DataDirectory::open({.data = directory / "data"}, clock, true);
   ASSERT_TRUE(first) << first.error().message;
-  const auto second = DataDirectory::open(directory / "data", clock, true);
+  const auto second = DataDirectory::open({.data = directory / "data"}, clock, true);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().failure, Failure::busy);
   EXPECT_NE(second.error().message.find(std::to_string(::getpid())), std::string::npos);
@@ -186,7 +186,7 @@ TEST(DataDirectory, AnnouncesAndForgetsItsServer) {
   const test::TempDirectory directory;
   const SystemClock clock;
   {
-    const auto data = DataDirectory::open(directory / "data", clock, true);
+    const auto data = DataDirectory::open({.data = directory / "data"}, clock, true);
     ASSERT_TRUE((*data)->announce({"http://127.0.0.1:5000"}));
     EXPECT_NE(read_file(directory / "data" / "server.json", 1000)->find("http://127.0.0.1:5000"), std::string::npos);
   }
@@ -196,10 +196,10 @@ TEST(DataDirectory, AnnouncesAndForgetsItsServer) {
 TEST(DataDirectory, RefusesAStoreOfAnotherCatalog) {
   const test::TempDirectory directory;
   const SystemClock clock;
-  for (const auto* name : {"one", "two"}) ASSERT_TRUE(DataDirectory::open(directory / name, clock, true));
+  for (const auto* name : {"one", "two"}) ASSERT_TRUE(DataDirectory::open({.data = directory / name}, clock, true));
   std::filesystem::remove_all(directory / "one" / "store");
   std::filesystem::rename(directory / "two" / "store", directory / "one" / "store");
-  const auto mixed = DataDirectory::open(directory / "one", clock, true);
+  const auto mixed = DataDirectory::open({.data = directory / "one"}, clock, true);
   ASSERT_FALSE(mixed);
   EXPECT_EQ(mixed.error().failure, Failure::conflict);
 }

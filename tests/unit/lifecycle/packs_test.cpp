@@ -58,7 +58,7 @@ protected:
     const auto slice = m_store->open(entry->blob.location, {0, entry->blob.size});
     if (!slice) return std::string("(") + name_of(slice.error().failure) + ")";
     std::string out(slice->range.length, '\0');
-    EXPECT_TRUE(read_some(slice->file->get(), std::as_writable_bytes(std::span(out)), slice->range.offset));
+    EXPECT_TRUE(read_some(*slice, std::as_writable_bytes(std::span(out)), 0));
     return out;
   }
 

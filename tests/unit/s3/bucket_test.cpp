@@ -1,8 +1,8 @@
 #include "s3/bucket.hpp"
 
 #include "base/digest.hpp"
-#include "support/scripted_server.hpp"
 #include "support/manual_clock.hpp"
+#include "support/scripted_server.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

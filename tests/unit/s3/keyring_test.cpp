@@ -1,8 +1,8 @@
 #include "s3/keyring.hpp"
 
 #include "base/fd.hpp"
-#include "support/scripted_server.hpp"
 #include "support/manual_clock.hpp"
+#include "support/scripted_server.hpp"
 #include "support/temp_directory.hpp"
 
 #include <gmock/gmock.h>
