@@ -20,7 +20,7 @@ enum class Failure {
   read_only,     ///< the server or the store accepts no writes now
   no_space,      ///< the disk or the quota is full
   busy,          ///< a bounded resource is taken; worth trying again later
-  unavailable,   ///< a service that is needed does not answer; worth trying again later
+  unavailable,   ///< a service that is needed does not answer, or not us; worth trying again later
   corrupt,       ///< stored bytes are not what they should be
   io,            ///< the operating system or a service refused
 };

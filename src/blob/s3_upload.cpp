@@ -107,11 +107,16 @@ s3::Content S3Upload::spooled() const {
   return {FileSlice{m_spool, {0, m_at.tail_bytes}}, to_hex(m_hasher.digest().value())};
 }
 
+Result<> S3Upload::begin_parts() {
+  TRY_ASSIGN(auto begun, m_store.m_bucket.begin_multipart(path()));
+  m_at.upload_id = std::move(begun.upload_id);
+  m_at.is_contested = m_at.is_contested || begun.may_be_second;
+  return {};
+}
+
 Result<> S3Upload::put_part() {
   if (m_at.next_part > parts_max) return fail(Failure::too_large, "an upload has more than 10,000 parts");
-  if (m_at.upload_id.empty()) {
-    TRY_ASSIGN(m_at.upload_id, m_store.m_bucket.begin_multipart(path()));
-  }
+  if (m_at.upload_id.empty()) TRY(begin_parts());
   TRY_ASSIGN(auto part, m_store.m_bucket.put_part(path(), m_at.upload_id, m_at.next_part, spooled()));
   m_parts.push_back(std::move(part));
   ++m_at.next_part;
@@ -156,7 +161,10 @@ Result<> S3Upload::complete() {
     TRY(m_store.m_bucket.put(path(), spooled()));
   } else {
     if (m_at.tail_bytes > 0) TRY(put_part());
-    TRY(m_store.m_bucket.finish_multipart(path(), m_at.upload_id, m_parts));
+    auto finished = m_store.m_bucket.finish_multipart(path(), m_at.upload_id, m_parts);
+    if (!finished && finished.error().failure == Failure::conflict)
+      return fail(Failure::io, finished.error().message);  // to those who upload it would mean another request's doing
+    TRY(finished);
   }
   m_is_complete = true;
   return {};
@@ -252,7 +260,7 @@ Result<> S3Upload::take_over(const S3Progress& progress) {
   m_parts.clear();
   m_at.key = new_key("raw", m_id);
   m_at.next_part = 1;
-  TRY_ASSIGN(m_at.upload_id, bucket.begin_multipart(path()));
+  TRY(begin_parts());
   for (std::uint64_t at = 0; at < m_at.position; ++m_at.next_part) {
     const auto left = m_at.position - at;
     auto length = std::min(copy_bytes_max, left);

@@ -22,8 +22,7 @@ struct S3Progress {
   static Result<S3Progress> read(LocationId id, const ResumeToken& token);
 };
 
-/// See Upload. Where the answer of a begun upload was lost, another one may be left, which only removal by the
-/// location's id finds.
+/// See Upload.
 class S3Upload final : public Upload {
 public:
   S3Upload(S3Store& store, LocationId id, std::shared_ptr<const Fd> spool);
@@ -44,6 +43,7 @@ private:
   s3::Content spooled() const;
   std::string path() const { return m_store.path_of(m_at.key); }
   Result<> spool(ByteView bytes);
+  Result<> begin_parts();
   Result<> put_part();
   Result<> complete();
   Result<> find_parts(const S3Progress& progress);

@@ -104,6 +104,7 @@ int rewind_body(void* user, curl_off_t offset, int origin) {
 struct Client::Handle {
   CURL* curl = curl_easy_init();
   curl_slist* headers = nullptr;
+  bool was_used = false;
 
   Handle() = default;
   Handle(const Handle&) = delete;
@@ -203,6 +204,9 @@ Result<ClientResponse> Client::fetch(const ClientRequest& request) {
   handle->set(CURLOPT_ERRORBUFFER, static_cast<char*>(reason));
 
   const auto code = curl_easy_perform(handle->curl);
+  long connections_made = 0;
+  curl_easy_getinfo(handle->curl, CURLINFO_NUM_CONNECTS, &connections_made);
+  exchange.response.maybe_sent_twice = std::exchange(handle->was_used, true) && connections_made > 0;
   handle->set(CURLOPT_ERRORBUFFER, static_cast<char*>(nullptr));
   give_back(std::move(handle));
   if (!exchange.stopped) return std::unexpected(exchange.stopped.error());

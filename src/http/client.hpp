@@ -36,6 +36,8 @@ struct ClientResponse {
   int status = 0;
   Headers headers;  ///< at most 100 of them, 64 KiB
   std::string body;
+  /// A connection that was kept may have broken while it was asked, and another one been asked in its place.
+  bool maybe_sent_twice = false;
 };
 
 /// Keeps connections for the requests to come. Safe to call from any thread; as many connections as callers at once.

@@ -26,12 +26,11 @@ Result<> load(pugi::xml_document& document, std::string_view text, std::string_v
   if (text.size() > answer_bytes_max) return fail(Failure::too_large, "the store's answer is too large");
   const auto parsed = document.load_buffer(text.data(), text.size(), pugi::parse_default, pugi::encoding_utf8);
   if (!parsed)
-    return fail(Failure::invalid,
+    return fail(Failure::io,
                 fmt::format("the store's answer is not XML: {} at byte {}", parsed.description(), parsed.offset));
   if (local_name(document.document_element()) != root)
-    return fail(Failure::invalid,
-                fmt::format("the store answered <{}> where <{}> was expected",
-                            std::string_view(document.document_element().name()).substr(0, 64), root));
+    return fail(Failure::io, fmt::format("the store answered <{}> where <{}> was expected",
+                                         std::string_view(document.document_element().name()).substr(0, 64), root));
   return {};
 }
 
@@ -39,7 +38,7 @@ Result<std::uint64_t> number_of(const std::string& text) {
   std::uint64_t number = 0;
   const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (bad != std::errc() || end != text.data() + text.size() || text.empty())
-    return fail(Failure::invalid, "the store's answer has '" + text.substr(0, 64) + "' for a number");
+    return fail(Failure::io, "the store's answer has '" + text.substr(0, 64) + "' for a number");
   return number;
 }
 
@@ -59,7 +58,7 @@ Result<Page<Item>> read_page(std::string_view text, std::string_view root, std::
   if (text_of(top, "IsTruncated") != "true") return page;
   page.next = text_of(top, next);
   page.next_upload = text_of(top, "NextUploadIdMarker");
-  if (page.next.empty()) return fail(Failure::invalid, "the store's listing does not say where it goes on");
+  if (page.next.empty()) return fail(Failure::io, "the store's listing does not say where it goes on");
   return page;
 }
 
@@ -103,7 +102,7 @@ Result<Page<Part>> read_parts(std::string_view text) {
                            TRY_ASSIGN(const auto number, number_of(text_of(node, "PartNumber")));
                            TRY_ASSIGN(const auto size, number_of(text_of(node, "Size")));
                            if (number < 1 || number > number_max)
-                             return fail(Failure::invalid, "the store's answer has a part of a wrong number");
+                             return fail(Failure::io, "the store's answer has a part of a wrong number");
                            return Part{static_cast<int>(number), text_of(node, "ETag"), size};
                          });
 }
@@ -112,7 +111,7 @@ Result<std::string> read_upload_id(std::string_view text) {
   pugi::xml_document document;
   TRY(load(document, text, "InitiateMultipartUploadResult"));
   auto id = text_of(document.document_element(), "UploadId");
-  if (id.empty()) return fail(Failure::invalid, "the store began an upload without an id");
+  if (id.empty()) return fail(Failure::io, "the store began an upload without an id");
   return id;
 }
 
@@ -120,7 +119,7 @@ Result<std::string> read_copied_part(std::string_view text) {
   pugi::xml_document document;
   TRY(load(document, text, "CopyPartResult"));
   auto etag = text_of(document.document_element(), "ETag");
-  if (etag.empty()) return fail(Failure::invalid, "the store copied a part without an ETag");
+  if (etag.empty()) return fail(Failure::io, "the store copied a part without an ETag");
   return etag;
 }
 
@@ -134,7 +133,7 @@ Result<RoleKeys> read_role_keys(std::string_view text) {
   RoleKeys out{text_of(keys, "AccessKeyId"), text_of(keys, "SecretAccessKey"), text_of(keys, "SessionToken"),
                text_of(keys, "Expiration")};
   if (out.access_key.empty() || out.secret_key.empty())
-    return fail(Failure::invalid, "the security token service answered without keys");
+    return fail(Failure::io, "the security token service answered without keys");
   return out;
 }
 

@@ -55,7 +55,7 @@ struct Page {
 
 constexpr std::size_t answer_bytes_max = 8U << 20;  ///< a page has at most 1,000 entries of a key each
 
-// Each of these: Failure::invalid where the text is not the XML that it should be, too_large past answer_bytes_max.
+// Each of these: Failure::io where the text is not the XML that it should be, too_large past answer_bytes_max.
 
 /// What an `<Error>` says; nothing where the text is none. Never fails: a proxy may answer anything.
 std::optional<Refusal> read_refusal(std::string_view text);

@@ -146,12 +146,16 @@ Result<bool> Bucket::is_empty(const std::string& prefix) {
 
 // ---- uploads in parts
 
-Result<std::string> Bucket::begin_multipart(const std::string& key) {
+Result<BegunMultipart> Bucket::begin_multipart(const std::string& key) {
+  BegunMultipart out;
   TRY_ASSIGN(const auto answer, m_requests.make({.method = "POST",
                                                  .key = key,
                                                  .query = {{"uploads", ""}},
-                                                 .amz_headers = m_requests.options().new_object_headers}));
-  return read_upload_id(answer.body);
+                                                 .amz_headers = m_requests.options().new_object_headers,
+                                                 .on_again = [&] { out.may_be_second = true; }}));
+  TRY_ASSIGN(out.upload_id, read_upload_id(answer.body));
+  out.may_be_second = out.may_be_second || answer.maybe_sent_twice;
+  return out;
 }
 
 Result<Part> Bucket::put_part(const std::string& key, const std::string& upload_id, int number,

@@ -8,10 +8,17 @@
 
 namespace slipway::s3 {
 
+struct BegunMultipart {
+  std::string upload_id;
+  bool may_be_second = false;  ///< an answer was lost: there may be another upload for this key, whose id nobody knows
+};
+
 /// Each call blocks until it is done, or known not to be, and has the same effect once or several times. Failures:
 /// - not_found: the object, or the upload, is not there
-/// - denied: key, signature, clock or permission; invalid: bucket or region. The message says which, and what to do
-/// - unavailable: the store does not answer; no_space: it is full
+/// - unavailable: the store does not answer; or it does not take the key, signature, clock, permission, bucket or
+/// region,
+///   and the message says which, and what to do
+/// - no_space: it is full; io: it answers what makes no sense
 /// Safe to call from any thread.
 class Bucket {
 public:
@@ -35,8 +42,7 @@ public:
   /// No object's key begins so. One request, however many do.
   Result<bool> is_empty(const std::string& prefix);
 
-  /// Returns the upload's id. Where an answer was lost, there may be another upload that nobody knows of.
-  Result<std::string> begin_multipart(const std::string& key);
+  Result<BegunMultipart> begin_multipart(const std::string& key);
   /// All but the last have at least 5 MiB and at most 5 GiB; numbers are 1 to 10,000. Putting a number again replaces
   /// it.
   Result<Part> put_part(const std::string& key, const std::string& upload_id, int number, const Content& content);

@@ -48,7 +48,7 @@ public:
                       m_environment("AWS_SESSION_TOKEN")};
     if (found.access_key.empty() && found.secret_key.empty()) return std::nullopt;
     if (found.access_key.empty() || found.secret_key.empty())
-      return fail(Failure::denied, "of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY only one is set");
+      return fail(Failure::unavailable, "of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY only one is set");
     return Keys{std::move(found), std::nullopt};
   }
 
@@ -80,8 +80,8 @@ public:
                                                .body = as_bytes(form),
                                                .answer_bytes_max = answer_bytes}));
     if (answer.status != 200)
-      return fail(Failure::denied, service + " lends no keys of " + role + ": it answered " +
-                                       std::to_string(answer.status) + " " + answer.body.substr(0, 500));
+      return fail(Failure::unavailable, service + " lends no keys of " + role + ": it answered " +
+                                            std::to_string(answer.status) + " " + answer.body.substr(0, 500));
     TRY_ASSIGN(auto keys, read_role_keys(answer.body));
     return Keys{{keys.access_key, keys.secret_key, keys.session_token}, time_of(keys.expiration)};
   }
@@ -107,7 +107,7 @@ public:
     const auto section = profile.empty() ? "default" : profile;
     if (auto found = read_credentials_file(*text, section)) return Keys{std::move(*found), std::nullopt};
     if (!is_named && profile.empty()) return std::nullopt;
-    return fail(Failure::denied, file + " has no keys in its section [" + section + "]");
+    return fail(Failure::unavailable, file + " has no keys in its section [" + section + "]");
   }
 
 private:
@@ -135,7 +135,7 @@ public:
     Keys out{{string_at(keys, "AccessKeyId"), string_at(keys, "SecretAccessKey"), string_at(keys, "Token")},
              time_of(string_at(keys, "Expiration"))};
     if (out.credentials.access_key.empty() || out.credentials.secret_key.empty())
-      return fail(Failure::denied, service + " answered without keys for this machine's role");
+      return fail(Failure::unavailable, service + " answered without keys for this machine's role");
     return out;
   }
 
@@ -150,7 +150,7 @@ private:
                                          .timeout = near_by,
                                          .answer_bytes_max = answer_bytes}));
     if (answer.status != 200)
-      return fail(Failure::denied,
+      return fail(Failure::unavailable,
                   service + target + " answered " + std::to_string(answer.status) + ": has this machine a role?");
     return std::move(answer.body);
   }
@@ -174,7 +174,7 @@ Result<Credentials> Keyring::get() {
     m_keys = std::move(*found);
     return m_keys->credentials;
   }
-  return fail(Failure::denied,
+  return fail(Failure::unavailable,
               "there are no keys for the object store: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
               "or write them to ~/.aws/credentials");
 }

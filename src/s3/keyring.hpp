@@ -34,7 +34,7 @@ public:
   Keyring(std::vector<std::unique_ptr<KeySource>> sources, const Clock& clock)
       : m_sources(std::move(sources)), m_clock(clock) {}
 
-  /// Failure::denied, naming all places, where none has any.
+  /// Failure::unavailable, naming all places, where none has any.
   Result<Credentials> get();
   /// The store takes these no more: the next get() asks the sources again.
   void forget(const Credentials& credentials);

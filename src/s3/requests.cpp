@@ -73,6 +73,7 @@ Result<http::ClientResponse> Requests::make(const Call& call) {
     log::debug("asking the object store again",
                {{"method", call.method}, {"key", call.key}, {"attempt", number}, {"error", error.message}});
     std::this_thread::sleep_for(*pause);
+    call.on_again();
   }
 }
 
@@ -150,24 +151,25 @@ Error explain(const BucketOptions& options, int status, const Refusal& refusal) 
   const auto said = fmt::format("{} answered {}{}", where, status,
                                 code.empty() ? "" : " " + code + (message.empty() ? "" : " (" + message + ")"));
   if (code == "NoSuchBucket")
-    return {Failure::invalid,
+    return {Failure::unavailable,
             "there is no bucket '" + options.bucket + "' at " + where + ": make it, or correct the bucket's name"};
   if (code == "InvalidAccessKeyId")
-    return {Failure::denied, where + " does not know the access key: check AWS_ACCESS_KEY_ID, or whose keys these are"};
+    return {Failure::unavailable,
+            where + " does not know the access key: check AWS_ACCESS_KEY_ID, or whose keys these are"};
   if (code == "SignatureDoesNotMatch")
-    return {Failure::denied,
+    return {Failure::unavailable,
             where + " finds the signature wrong: most likely the secret key is (AWS_SECRET_ACCESS_KEY)"};
   if (code == "RequestTimeTooSkewed")
-    return {Failure::denied, where + " has another time than this machine: set the clock (NTP)"};
+    return {Failure::unavailable, where + " has another time than this machine: set the clock (NTP)"};
   if (code == "ExpiredToken" || code == "InvalidToken")
-    return {Failure::denied, where + " takes the session token no more: get new credentials"};
+    return {Failure::unavailable, where + " takes the session token no more: get new credentials"};
   if (code == "PermanentRedirect" || code == "AuthorizationHeaderMalformed" ||
       code == "IllegalLocationConstraintException" || (status == 301 && code.empty()))
-    return {Failure::invalid,
+    return {Failure::unavailable,
             fmt::format("the bucket '{}' is in another region than '{}'{}: set the region", options.bucket,
                         options.region, region.empty() ? "" : ", in '" + region + "'")};
   if (status == 403)
-    return {Failure::denied, said + ": these keys may not do this with bucket '" + options.bucket + "'"};
+    return {Failure::unavailable, said + ": these keys may not do this with bucket '" + options.bucket + "'"};
   if (code == "QuotaExceeded" || status == 507) return {Failure::no_space, said};
   if (status == 404) return {Failure::not_found, said};
   if (status == 416) return {Failure::out_of_range, said};

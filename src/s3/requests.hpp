@@ -49,6 +49,8 @@ struct Call {
   std::function<Result<>(ByteView)> sink = {};
   /// False: what failed would fail again, as where the sink did.
   std::function<bool()> is_worth_another = [] { return true; };
+  /// Before it is sent again: the store may have done it already.
+  std::function<void()> on_again = [] {};
 };
 
 /// Safe to call from any thread.

@@ -93,18 +93,18 @@ TEST_F(S3Bucket, PutsTogetherWhatCameInParts) {
   const auto upload = m_bucket.begin_multipart("k");
   ASSERT_TRUE(upload) << upload.error().message;
   std::vector<Part> parts;
-  parts.push_back(m_bucket.put_part("k", *upload, 1, content(first)).value());
-  ASSERT_TRUE(m_bucket.put_part("k", *upload, 2, content(first)));
-  parts.push_back(m_bucket.put_part("k", *upload, 2, content(second)).value());  // replaces it
-  parts.push_back(m_bucket.put_part("k", *upload, 7, content(last)).value());
+  parts.push_back(m_bucket.put_part("k", upload->upload_id, 1, content(first)).value());
+  ASSERT_TRUE(m_bucket.put_part("k", upload->upload_id, 2, content(first)));
+  parts.push_back(m_bucket.put_part("k", upload->upload_id, 2, content(second)).value());  // replaces it
+  parts.push_back(m_bucket.put_part("k", upload->upload_id, 7, content(last)).value());
   EXPECT_EQ(multiparts(), 1);
   EXPECT_EQ(m_bucket.head("k").error().failure, Failure::not_found);
-  const auto there = m_bucket.list_parts("k", *upload).value();
+  const auto there = m_bucket.list_parts("k", upload->upload_id).value();
   ASSERT_EQ(there.size(), 3U);
   EXPECT_EQ(there[1].etag, parts[1].etag);
   EXPECT_EQ(there[2].size, 3U);
   for (int time = 0; time < 2; ++time) {  // as after a lost answer
-    const auto finished = m_bucket.finish_multipart("k", *upload, parts);
+    const auto finished = m_bucket.finish_multipart("k", upload->upload_id, parts);
     ASSERT_TRUE(finished) << finished.error().message;
   }
   EXPECT_EQ(m_bucket.head("k"), first.size() * 2 + 3);
@@ -114,7 +114,7 @@ TEST_F(S3Bucket, PutsTogetherWhatCameInParts) {
 }
 
 TEST_F(S3Bucket, LeavesNothingOfWhatIsAborted) {
-  const auto upload = m_bucket.begin_multipart("k").value();
+  const auto upload = m_bucket.begin_multipart("k").value().upload_id;
   ASSERT_TRUE(m_bucket.put_part("k", upload, 1, content("x")));
   EXPECT_TRUE(m_bucket.abort_multipart("k", upload));
   EXPECT_TRUE(m_bucket.abort_multipart("k", upload));
@@ -129,7 +129,7 @@ TEST_F(S3Bucket, SaysWhatIsWrong) {
     return bucket.list("", [](const Object&) {}).error();
   };
   const auto absent = why(test_bucket("absent-bucket"), test_keys());
-  EXPECT_EQ(absent.failure, Failure::invalid);
+  EXPECT_EQ(absent.failure, Failure::unavailable);
   EXPECT_THAT(absent.message, HasSubstr("there is no bucket 'absent-bucket'"));
   const auto with = [](Credentials credentials) {
     std::vector<std::unique_ptr<KeySource>> sources;

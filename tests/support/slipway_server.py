@@ -406,9 +406,9 @@ class ServerTest(unittest.TestCase):
     def folder(self):
         return Path(self.enterContext(tempfile.TemporaryDirectory(prefix="slipway-test-")))
 
-    def serve(self, config="", *flags, **options):
+    def serve(self, config="", *flags, folder=None, **options):
         """A server for this test alone."""
-        server = Server(self.folder(), config, flags, **options)
+        server = Server(folder or self.folder(), config, flags, **options)
         self._servers.append(server)
         return self.enterContext(server)
 

@@ -95,12 +95,12 @@ TEST_F(BucketTest, IsToldAtOnceWhileTheStoreIsGone) {
 TEST_F(BucketTest, AsksOnlyOnceForWhatIsRefused) {
   const std::vector<std::tuple<int, const char*, Failure, const char*>> refusals{
       {404, "NoSuchKey", Failure::not_found, "answered 404 NoSuchKey (m)"},
-      {404, "NoSuchBucket", Failure::invalid, "there is no bucket 'b'"},
-      {403, "InvalidAccessKeyId", Failure::denied, "does not know the access key"},
-      {403, "SignatureDoesNotMatch", Failure::denied, "the secret key is"},
-      {403, "AccessDenied", Failure::denied, "these keys may not do this with bucket 'b'"},
-      {403, "RequestTimeTooSkewed", Failure::denied, "set the clock"},
-      {400, "AuthorizationHeaderMalformed", Failure::invalid, "in another region than 'us-east-1'"},
+      {404, "NoSuchBucket", Failure::unavailable, "there is no bucket 'b'"},
+      {403, "InvalidAccessKeyId", Failure::unavailable, "does not know the access key"},
+      {403, "SignatureDoesNotMatch", Failure::unavailable, "the secret key is"},
+      {403, "AccessDenied", Failure::unavailable, "these keys may not do this with bucket 'b'"},
+      {403, "RequestTimeTooSkewed", Failure::unavailable, "set the clock"},
+      {400, "AuthorizationHeaderMalformed", Failure::unavailable, "in another region than 'us-east-1'"},
       {507, "QuotaExceeded", Failure::no_space, "QuotaExceeded"},
       {400, "Whatever", Failure::io, "answered 400 Whatever (m)"}};
   for (const auto& [status, code, failure, says] : refusals) {
