@@ -1,6 +1,6 @@
 #pragma once
 // One small way to speak SQL to more than one database. Query texts use $1, $2 …, UPSERT and RETURNING, which SQLite
-// and PostgreSQL both understand. Drivers: sqlite.hpp.
+// and PostgreSQL both understand; only schemas are written for each. Drivers: sqlite.hpp, postgres.hpp.
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
@@ -14,6 +14,9 @@
 
 namespace slipway::sql {
 
+/// Whose SQL a schema is written in.
+enum class Dialect { sqlite, postgres };
+
 /// A bound parameter. Text and bytes are borrowed for the call.
 using Parameter = std::variant<std::nullptr_t, std::int64_t, std::string_view, ByteView>;
 
@@ -22,7 +25,7 @@ class Row {
 public:
   virtual ~Row() = default;
   virtual bool is_null(int column) const = 0;
-  virtual std::int64_t integer(int column) const = 0;  ///< 0 for NULL
+  virtual std::int64_t integer(int column) const = 0;  ///< 0 for NULL; sums need CAST(SUM(x) AS BIGINT)
   virtual std::string_view text(int column) const = 0;
   virtual ByteView blob(int column) const = 0;
 };
@@ -44,7 +47,9 @@ class Session {
 public:
   virtual ~Session() = default;
 
-  /// Runs one statement, calling `each` for every row; returns how many rows it changed. Throws StatementFailed.
+  /// Runs one statement, calling `each` for every row, as the rows come; returns how many rows it changed. Throws
+  /// StatementFailed. `each` runs no statement of the same session. Text that is no UTF-8, or has a NUL, is
+  /// Failure::invalid to PostgreSQL, and kept by SQLite.
   /// `text` must be a literal or live as long as the database: prepared statements are kept by it.
   virtual std::int64_t run(std::string_view text, std::span<const Parameter> parameters,
                            const std::function<void(const Row&)>& each) = 0;
@@ -72,17 +77,24 @@ class Database {
 public:
   virtual ~Database() = default;
 
-  /// Runs `work` in a read-only transaction: it sees one state.
+  /// Runs `work` in a read-only transaction: it sees one state, no older than the call. `work` may run again where it
+  /// was not given a single row yet (a broken connection): until then it must set what it captures from scratch.
   virtual Result<> read(const std::function<void(Session&)>& work) = 0;
 
-  /// Runs `work` in a transaction that is serialised with all other writes, and returns when it is durable. An error
-  /// returned or thrown by `work` undoes it. `work` may run more than once (lost races, a batch undone by another's
-  /// failure): it must set what it captures from scratch each time.
+  /// Runs `work` in a transaction that is serialised with all other writes, those of other processes too, and returns
+  /// when it is durable. An error returned or thrown by `work` undoes it. `work` may run more than once (lost races,
+  /// broken connections, a batch undone by another's failure): it must set what it captures from scratch each time. It
+  /// keeps all other writes waiting: nothing in it waits for anything but the database. Failure::io may mean that
+  /// nobody knows whether it was committed; any other that it was not.
   virtual Result<> write(const std::function<Result<>(Session&)>& work) = 0;
 
   /// Refuses writes with Failure::read_only while set.
   virtual void set_read_only(bool read_only) = 0;
   virtual bool is_read_only() const = 0;
+
+  virtual Dialect dialect() const = 0;
+  /// Other processes may write to it meanwhile: what was read is not remembered, unless it can never change.
+  virtual bool is_shared() const = 0;
 };
 
 }  // namespace slipway::sql

@@ -50,20 +50,12 @@ Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::filesyst
     database->m_writer->keep_log(false);  // it could write
   }
   auto& self = *database;
-  database->m_thread = std::thread([&self] { self.run_writer(); });
+  database->m_queue =
+      std::make_unique<WriteQueue>(batch_max, [&self](const std::vector<Job*>& jobs) { self.run_together(jobs); });
   return database;
 }
 
-SqliteDatabase::~SqliteDatabase() {
-  {
-    const std::lock_guard lock(m_mutex);
-    m_stopping = true;
-  }
-  m_wake_writer.notify_all();
-  if (m_thread.joinable()) m_thread.join();
-  std::unique_lock lock(m_mutex);
-  m_finished.wait(lock, [this] { return m_writing == 0; });  // who was answered last may still be on the way out
-}
+SqliteDatabase::~SqliteDatabase() = default;
 
 // ---- reading
 
@@ -98,15 +90,12 @@ Result<> SqliteDatabase::read(const std::function<void(Session&)>& work) {
   Result<> result;
   auto connection = borrow(result);
   if (!connection) return result;
-  try {
+  result = guarded([&]() -> Result<> {
     connection->run("BEGIN");
     work(*connection);
     connection->run("COMMIT");
-  } catch (const StatementFailed& failed) {
-    result = std::unexpected(failed.error());
-  } catch (const std::exception& error) {
-    result = fail(Failure::io, error.what());
-  }
+    return {};
+  });
   if (connection->in_transaction()) static_cast<void>(connection->script("ROLLBACK"));
   give_back(std::move(connection));
   return result;
@@ -116,30 +105,7 @@ Result<> SqliteDatabase::read(const std::function<void(Session&)>& work) {
 
 Result<> SqliteDatabase::write(const std::function<Result<>(Session&)>& work) {
   if (m_read_only) return fail(Failure::read_only, "the server is in read-only mode");
-  Job job{&work, {}};
-  std::unique_lock lock(m_mutex);
-  ++m_writing;
-  m_waiting.push_back(&job);
-  m_wake_writer.notify_one();
-  m_finished.wait(lock, [&] { return job.done; });
-  if (--m_writing == 0 && m_stopping) m_finished.notify_all();
-  return std::move(job.result);
-}
-
-void SqliteDatabase::run_writer() {
-  std::unique_lock lock(m_mutex);
-  for (;;) {
-    m_wake_writer.wait(lock, [this] { return m_stopping || !m_waiting.empty(); });
-    if (m_waiting.empty()) return;
-    const auto count = std::min(m_waiting.size(), batch_max);
-    const std::vector<Job*> jobs(m_waiting.begin(), m_waiting.begin() + static_cast<std::ptrdiff_t>(count));
-    m_waiting.erase(m_waiting.begin(), m_waiting.begin() + static_cast<std::ptrdiff_t>(count));
-    lock.unlock();
-    run_together(jobs);
-    lock.lock();
-    for (auto* job : jobs) job->done = true;
-    m_finished.notify_all();
-  }
+  return m_queue->write(work);
 }
 
 void SqliteDatabase::run_together(const std::vector<Job*>& jobs) {
@@ -172,21 +138,11 @@ Result<> SqliteDatabase::commit(const std::vector<SqliteConnection::CommitHooks>
   return result;
 }
 
-Result<> SqliteDatabase::run_guarded(Job& job, Session& session) {
-  try {
-    return (*job.work)(session);
-  } catch (const StatementFailed& failed) {
-    return std::unexpected(failed.error());
-  } catch (const std::exception& error) {
-    return fail(Failure::io, error.what());
-  }
-}
-
 /// False if the whole transaction is gone.
 bool SqliteDatabase::run_in_savepoint(Job& job) {
   job.result = m_writer->script("SAVEPOINT job");
   if (job.result) {
-    job.result = run_guarded(job, *m_writer);
+    job.result = guarded([&] { return (*job.work)(*m_writer); });
     if (!m_writer->in_transaction()) return false;
     const auto closed = m_writer->script(job.result ? "RELEASE job" : "ROLLBACK TO job; RELEASE job");
     if (!closed && job.result) job.result = closed;

@@ -7,13 +7,13 @@
 
 #include "sql/database.hpp"
 #include "sql/sqlite_connection.hpp"
+#include "sql/write_queue.hpp"
 
 #include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <filesystem>
+#include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 namespace slipway::sql {
@@ -39,18 +39,14 @@ public:
   Result<> write(const std::function<Result<>(Session&)>& work) override;
   void set_read_only(bool read_only) override { m_read_only = read_only; }
   bool is_read_only() const override { return m_read_only; }
+  Dialect dialect() const override { return Dialect::sqlite; }
+  bool is_shared() const override { return false; }
 
 private:
-  struct Job {
-    const std::function<Result<>(Session&)>* work;
-    Result<> result;
-    bool done = false;
-  };
+  using Job = WriteQueue::Job;
 
   SqliteDatabase(std::filesystem::path file) : m_file(std::move(file)) {}
-  void run_writer();
   void run_together(const std::vector<Job*>& jobs);
-  static Result<> run_guarded(Job& job, Session& session);
   bool run_in_savepoint(Job& job);
   Result<> commit(const std::vector<SqliteConnection::CommitHooks>& hooks);
   std::unique_ptr<SqliteConnection> borrow(Result<>& problem);
@@ -60,19 +56,12 @@ private:
   std::atomic<bool> m_read_only{false};
   std::unique_ptr<SqliteConnection> m_writer;  // the writer thread's alone
 
-  std::mutex m_mutex;  // guards the queue
-  std::condition_variable m_wake_writer;
-  std::condition_variable m_finished;
-  std::deque<Job*> m_waiting;
-  std::size_t m_writing = 0;  // callers within write()
-  bool m_stopping = false;
-
   std::mutex m_readers_mutex;  // guards the pool
   std::condition_variable m_reader_free;
   std::vector<std::unique_ptr<SqliteConnection>> m_free_readers;
   std::size_t m_readers = 0;
 
-  std::thread m_thread;
+  std::unique_ptr<WriteQueue> m_queue;  // the last: its thread uses the others
 };
 
 }  // namespace slipway::sql

@@ -29,6 +29,8 @@ public:
 
   void set_read_only(bool read_only) override { m_database.set_read_only(read_only); }
   bool is_read_only() const override { return m_database.is_read_only(); }
+  sql::Dialect dialect() const override { return m_database.dialect(); }
+  bool is_shared() const override { return m_database.is_shared(); }
 
 private:
   sql::Database& m_database;
