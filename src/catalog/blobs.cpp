@@ -165,7 +165,7 @@ Result<> Catalog::for_each_location(const std::function<Result<>(const StoredBlo
 Result<BlobTotals> Catalog::blob_totals() {
   BlobTotals out;
   TRY(m_database.read([&](sql::Session& session) {
-    session.run("SELECT COUNT(*), SUM(length) FROM location", {}, [&](const sql::Row& row) {
+    session.run("SELECT COUNT(*), CAST(SUM(length) AS BIGINT) FROM location", {}, [&](const sql::Row& row) {
       out = {static_cast<std::uint64_t>(row.integer(0)), static_cast<std::uint64_t>(row.integer(1))};
     });
   }));

@@ -1,8 +1,8 @@
 #pragma once
 // The truth: which repository has what, under which name, and where the bytes lie. All of it by named queries over
 // sql::Database; every write is one transaction that is durable when it returns, and leaves the keys of the rows it
-// changed to the journal (journal.hpp). Reads of names go through a bounded cache that commits keep right. schema.cpp
-// has the tables.
+// changed to the journal (journal.hpp). Reads of names go through a bounded cache that commits keep right, unless the
+// database is shared. schema_sqlite.cpp has the tables.
 //
 // Reads and writes of one name are linearizable. Safe to call from any thread. Errors: not_found where a name says so,
 // read_only, no_space, busy and io from the database.
@@ -184,8 +184,10 @@ public:
   std::uint64_t cache_misses() const { return m_names.misses() + m_blobs.misses(); }
 
 private:
+  /// What other processes may change meanwhile is not remembered: caches of nothing.
   Catalog(sql::Database& database, const Clock& clock)
-      : m_database(database), m_clock(clock), m_names(50'000, 16U << 20), m_blobs(50'000, 8U << 20) {}
+      : m_database(database), m_clock(clock), m_names(database.is_shared() ? 0 : 50'000, 16U << 20),
+        m_blobs(database.is_shared() ? 0 : 50'000, 8U << 20) {}
 
   std::int64_t now() const { return to_micros(m_clock.now()); }
 

@@ -32,7 +32,7 @@ std::string line_of(const JournalTable& table, const sql::Row& row, std::span<co
 class Teller {
 public:
   Teller(const JournalTold& told, const JournalParts& parts, std::size_t part_bytes)
-      : m_header{.stretch = told.stretch, .schema = migrations().back().version, .mark = told.mark}, m_parts(parts),
+      : m_header{.stretch = told.stretch, .schema = newest_schema(), .mark = told.mark}, m_parts(parts),
         m_part_bytes(part_bytes), m_part(m_header) {}
 
   void tell(const sql::Row& row, const JournalTable& table, bool gone) {
@@ -106,10 +106,9 @@ Result<> Journal::set_state(const JournalState& state) {
   }));
   for (std::int64_t forgotten = forgotten_at_once; forgotten == forgotten_at_once;)
     TRY(m_database.write([&](sql::Session& session) -> Result<> {
-      forgotten =
-          session.run("DELETE FROM change WHERE sequence <= $1 AND sequence < (SELECT MAX(sequence) FROM change) "
-                      "AND sequence < (SELECT MIN(sequence) FROM change) + $2",
-                      {state.finished, forgotten_at_once});
+      forgotten = session.run("DELETE FROM change WHERE sequence IN (SELECT sequence FROM change WHERE sequence <= $1 "
+                              "AND sequence < (SELECT MAX(sequence) FROM change) ORDER BY sequence LIMIT $2)",
+                              {state.finished, forgotten_at_once});
       return {};
     }));
   return {};

@@ -12,11 +12,12 @@ using As = JournalColumn::As;
 /// What a table is, before its statements are made.
 struct Plan {
   std::string_view name;
-  int entity;  // stored in change.entity, by the triggers of schema.cpp: never renumber
+  int entity;  // stored in change.entity, by the triggers of the schema: never renumber
   std::vector<JournalColumn> columns;
   std::vector<std::string_view> primary_key;
   /// A column of the table, and the one of `change` that has its value.
   std::vector<std::pair<std::string_view, std::string_view>> change_key;
+  std::vector<std::string_view> other_name = {};
   std::string_view condition = "";
 };
 
@@ -25,14 +26,15 @@ const JournalColumn& column_named(const Plan& plan, std::string_view name) {
 }
 
 JournalTable table_of(const Plan& plan) {
-  JournalTable out{.name = plan.name, .columns = plan.columns, .primary_key = plan.primary_key};
+  JournalTable out{
+      .name = plan.name, .columns = plan.columns, .primary_key = plan.primary_key, .other_name = plan.other_name};
   std::vector<std::string> columns;
   std::vector<std::string> qualified;
   std::vector<std::string> keys;
   std::vector<std::string> same;
   for (const auto& column : plan.columns) {
-    columns.emplace_back(column.name);
-    qualified.push_back(fmt::format("t.{}", column.name));
+    columns.push_back(fmt::format("\"{}\"", column.name));  // offset is a word of PostgreSQL's
+    qualified.push_back(fmt::format("t.\"{}\"", column.name));
   }
   for (const auto& [column, change] : plan.change_key) {
     out.change_key.push_back(column_named(plan, column));
@@ -67,7 +69,8 @@ std::vector<Plan> plans() {
        .entity = 2,
        .columns = {{"id"}, {"name", As::text}, {"kind", As::text}, {"created_at"}},
        .primary_key = {"id"},
-       .change_key = {{"id", "id"}}},
+       .change_key = {{"id", "id"}},
+       .other_name = {"name"}},
       {.name = "blob",
        .entity = 3,
        .columns = {{"id"}, {"size"}, {"created_at"}},
@@ -87,7 +90,8 @@ std::vector<Plan> plans() {
        .entity = 4,
        .columns = {{"id"}, {"algorithm"}, {"value", As::hex}, {"blob"}, {"manifest"}},
        .primary_key = {"id"},
-       .change_key = {{"id", "id"}}},
+       .change_key = {{"id", "id"}},
+       .other_name = {"algorithm", "value"}},
       {.name = "edge",
        .entity = 7,  // they come and go with their manifest
        .columns = {{"manifest"}, {"ordinal"}, {"kind"}, {"digest"}, {"media_type", As::text}, {"size"}},

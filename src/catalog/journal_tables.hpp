@@ -1,7 +1,7 @@
 #pragma once
 // The tables that the journal tells of, and with that the ones a rebuilt catalog has in common with the one that was
 // lost. What is left out: open uploads and the deletion queue (their bytes become bytes that no row knows), what is
-// counted from others (pack, cache_usage), and the two settings that schema.cpp names.
+// counted from others (pack, cache_usage), and the two settings that schema_sqlite.cpp names.
 
 #include <span>
 #include <string>
@@ -22,10 +22,11 @@ struct JournalTable {
   std::string_view name;
   std::vector<JournalColumn> columns;
   std::vector<std::string_view> primary_key;
-  std::vector<JournalColumn> change_key;  ///< what names the rows that change together; a gone one's only values
-  std::string select_all;                 ///< in order of the primary key
-  std::string select_present;             ///< the rows that changed and are there
-  std::string select_gone;                ///< the change keys whose rows go, before those that are there are put
+  std::vector<std::string_view> other_name;  ///< columns that name a row besides; none for most
+  std::vector<JournalColumn> change_key;     ///< what names the rows that change together; a gone one's only values
+  std::string select_all;                    ///< in order of the primary key
+  std::string select_present;                ///< the rows that changed and are there
+  std::string select_gone;                   ///< the change keys whose rows go, before those that are there are put
 };
 
 /// In an order in which each refers to earlier ones, but for digest.manifest and manifest.subject, which form a ring.

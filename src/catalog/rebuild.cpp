@@ -36,20 +36,42 @@ std::string condition_of(std::span<const JournalColumn> key) {
   return fmt::format("{}", fmt::join(parts, " AND "));
 }
 
+/// The texts that put a row in the place of the one with its key.
+std::string put_statement(const JournalTable& table, const std::vector<std::string>& columns) {
+  std::vector<std::string> names;
+  std::vector<std::string> values;
+  std::vector<std::string> changes;
+  for (const auto& column : columns) {
+    names.push_back(fmt::format("\"{}\"", column));
+    values.push_back(fmt::format("${}", values.size() + 1));
+    if (std::ranges::find(table.primary_key, column) == table.primary_key.end())
+      changes.push_back(fmt::format("\"{0}\" = EXCLUDED.\"{0}\"", column));
+  }
+  return fmt::format("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT ({}) DO {}", table.name, fmt::join(names, ", "),
+                     fmt::join(values, ", "), fmt::join(table.primary_key, ", "),
+                     changes.empty() ? "NOTHING" : fmt::format("UPDATE SET {}", fmt::join(changes, ", ")));
+}
+
 }  // namespace
 
 Result<Rebuild::Statements> Rebuild::statements_of(const std::string& name, const std::vector<std::string>& columns) {
   const auto* table = journal_table(name);
   if (!table || columns.empty() || !std::ranges::all_of(columns, is_identifier))
     return damaged("a table or column of no known name");
-  std::vector<std::string> values;
-  for (std::size_t i = 0; i < columns.size(); ++i) values.push_back(fmt::format("${}", i + 1));
-  // Ids are used again. Whoever has a name that another has by now is told under its id later in the same segment.
-  return Statements{.put = fmt::format("INSERT OR REPLACE INTO {} ({}) VALUES ({})", name, fmt::join(columns, ", "),
-                                       fmt::join(values, ", ")),
-                    .remove = fmt::format("DELETE FROM {} WHERE {}", name, condition_of(table->change_key)),
-                    .columns = columns.size(),
-                    .keys = table->change_key.size()};
+  Statements out{.put = put_statement(*table, columns),
+                 .remove = fmt::format("DELETE FROM {} WHERE {}", name, condition_of(table->change_key)),
+                 .columns = columns.size(),
+                 .keys = table->change_key.size()};
+  if (table->other_name.empty()) return out;
+  std::vector<std::string> conditions;
+  for (const auto& column : table->other_name) {
+    const auto found = std::ranges::find(columns, column);
+    if (found == columns.end()) return damaged("a table without its names");
+    out.room.push_back(static_cast<std::size_t>(found - columns.begin()));
+    conditions.push_back(fmt::format("{} = ${}", column, out.room.size()));
+  }
+  out.make_room = fmt::format("DELETE FROM {} WHERE {}", name, fmt::join(conditions, " AND "));
+  return out;
 }
 
 /// A part's header: is it the one that comes next, and of the tables there are?
@@ -63,11 +85,13 @@ Result<> Rebuild::begin(const JournalHeader& header) {
                 fmt::format("it does not follow: part {} of {} from {} to {}", header.part, header.stretch.generation,
                             header.stretch.after.value_or(-1), header.stretch.through));
   if (first) {
-    const auto newest = migrations().back().version;
+    const auto newest = newest_schema();
     if (header.schema < first_schema || header.schema > newest)
       return fail(Failure::invalid,
                   fmt::format("it tells of schema {}, this Slipway knows {}: use a newer one", header.schema, newest));
     TRY(migrate(m_database, m_clock, header.schema));
+    const auto* begin_filling = schema_of(m_database.dialect()).begin_filling;
+    TRY(m_database.write([&](sql::Session& session) { return session.script(begin_filling); }));
     m_columns = header.tables;
     m_schema = header.schema;
     for (const auto& [table, columns] : header.tables) {
@@ -87,7 +111,16 @@ void Rebuild::apply(sql::Session& session, const JournalRow& row) {
     throw sql::StatementFailed(damaged("a row of no known shape").error());
   std::vector<sql::Parameter> parameters;
   for (const auto& value : row.values) parameters.push_back(parameter_of(value));
-  session.run(row.gone ? known->second.remove : known->second.put, parameters, [](const sql::Row&) {});
+  const auto& statements = known->second;
+  if (row.gone) {
+    session.run(statements.remove, parameters, [](const sql::Row&) {});
+    return;
+  }
+  // Ids are used again: whoever has its name now goes, and is told of under its id later in the same segment.
+  std::vector<sql::Parameter> room;
+  for (const auto column : statements.room) room.push_back(parameters[column]);
+  if (!room.empty()) session.run(statements.make_room, room, [](const sql::Row&) {});
+  session.run(statements.put, parameters, [](const sql::Row&) {});
 }
 
 Result<> Rebuild::apply(std::string_view part) {
@@ -126,6 +159,7 @@ Result<> Rebuild::finish(bool takes_its_place) {
     const auto highest = session.number("SELECT MAX(id) FROM location").value_or(0);
     leap_over_locations(session, highest + 1);
     session.run("DELETE FROM change");
+    TRY(session.script(schema_of(m_database.dialect()).end_filling));
     session.run(
         "INSERT INTO journal_state (generation, schema, finished, mark, superseded, planned) VALUES ('', 0, 0, 0, "
         "$1, '')",

@@ -7,8 +7,8 @@
 
 namespace slipway::catalog {
 
-/// Fills an empty database that does not check references, for they hold only once everything is there. One thread at a
-/// time.
+/// Fills an empty database: SQLite's does not check references, for they hold only once everything is there; of
+/// PostgreSQL's they are taken away until the end. One thread at a time.
 class Rebuild {
 public:
   Rebuild(sql::Database& database, const Clock& clock) : m_database(database), m_clock(clock) {}
@@ -32,8 +32,9 @@ private:
 
   /// Statements live as long as the database wants them to.
   struct Statements {
-    std::string put, remove;
+    std::string put, remove, make_room;
     std::size_t columns = 0, keys = 0;
+    std::vector<std::size_t> room;  ///< the columns that make_room takes; none where it has nothing to do
   };
   Result<Statements> statements_of(const std::string& table, const std::vector<std::string>& columns);
 

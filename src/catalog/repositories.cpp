@@ -41,8 +41,8 @@ Result<RepositoryRecord> Catalog::repository(const std::string& repository) {
     out->tags = count("SELECT COUNT(*) FROM tag WHERE repository = $1");
     out->manifests = count("SELECT COUNT(*) FROM repository_manifest WHERE repository = $1");
     out->blobs = count("SELECT COUNT(*) FROM membership WHERE repository = $1");
-    out->blob_bytes =
-        count("SELECT SUM(b.size) FROM membership m JOIN blob b ON b.id = m.blob WHERE m.repository = $1");
+    out->blob_bytes = count(
+        "SELECT CAST(SUM(b.size) AS BIGINT) FROM membership m JOIN blob b ON b.id = m.blob WHERE m.repository = $1");
   }));
   if (!out) return std::unexpected(no_repository(repository));
   return *out;
@@ -86,8 +86,9 @@ Result<Unreachable> Catalog::unreachable() {
   Unreachable out;
   TRY(m_database.read([&](sql::Session& session) {
     session.run(
-        "SELECT COUNT(*), SUM(size) FROM blob b WHERE NOT EXISTS (SELECT 1 FROM membership m WHERE m.blob = b.id)", {},
-        [&](const sql::Row& row) {
+        "SELECT COUNT(*), CAST(SUM(size) AS BIGINT) FROM blob b WHERE NOT EXISTS (SELECT 1 FROM membership m WHERE "
+        "m.blob = b.id)",
+        {}, [&](const sql::Row& row) {
           out.blobs = static_cast<std::uint64_t>(row.integer(0));
           out.blob_bytes = static_cast<std::uint64_t>(row.integer(1));
         });

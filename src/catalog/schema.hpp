@@ -13,10 +13,23 @@ namespace slipway::catalog {
 struct Migration {
   int version;
   int oldest_reader;  ///< a binary that knows at least this version may use the database
-  const char* sqlite;
+  const char* script;
 };
 
-std::span<const Migration> migrations();
+/// The tables in one database's own words.
+struct Schema {
+  const char* ledger;  ///< makes the table of applied migrations where it is missing
+  std::span<const Migration> migrations;
+  const char* begin_filling;  ///< from here on references need not hold, and rows bring ids of their own
+  const char* end_filling;    ///< fails where a reference does not hold
+};
+
+const Schema& schema_of(sql::Dialect dialect);
+/// The version of the tables this binary works with; every dialect's last.
+int newest_schema();
+
+const Schema& sqlite_schema();
+const Schema& postgres_schema();
 
 /// Brings a database, new or of an earlier version, up to `version`, or to the newest this binary knows.
 Result<> migrate(sql::Database& database, const Clock& clock, int version = std::numeric_limits<int>::max());

@@ -1,4 +1,3 @@
-#include "base/random.hpp"
 #include "catalog/schema.hpp"
 #include "catalog/steps.hpp"
 
@@ -15,23 +14,6 @@ Result<std::unique_ptr<Catalog>> Catalog::open(sql::Database& database, const Cl
   if (!read_only) TRY(migrate(database, clock));
   TRY(catalog->schema_version());
   return catalog;
-}
-
-Result<> migrate(sql::Database& database, const Clock& clock, int version) {
-  return database.write([&](sql::Session& session) -> Result<> {
-    session.run("CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY, oldest_reader INTEGER NOT NULL, "
-                "applied_at INTEGER NOT NULL) STRICT");
-    const auto present = session.number("SELECT MAX(version) FROM migration").value_or(0);
-    for (const auto& migration : migrations()) {
-      if (migration.version <= present) continue;
-      if (migration.version > version) break;
-      TRY(session.script(migration.sqlite));
-      session.run("INSERT INTO migration (version, oldest_reader, applied_at) VALUES ($1, $2, $3)",
-                  {std::int64_t{migration.version}, std::int64_t{migration.oldest_reader}, to_micros(clock.now())});
-    }
-    if (present == 0) session.run("INSERT INTO setting (name, value) VALUES ('catalog_id', $1)", {random_hex(16)});
-    return {};
-  });
 }
 
 Result<> Catalog::forget_unfinished() {
@@ -61,7 +43,7 @@ Result<int> Catalog::schema_version() {
                   oldest_reader = row.integer(1);
                 });
   }));
-  const auto ours = migrations().back().version;
+  const auto ours = newest_schema();
   if (oldest_reader > ours)
     return fail(
         Failure::invalid,
@@ -129,11 +111,15 @@ Result<bool> Catalog::skip_locations(blob::LocationId used, const std::function<
   TRY_ASSIGN(const auto first_free, first_free_location());
   if (used < first_free) return false;
   m_next_location = m_locations_end = 0;
+  std::vector<std::int64_t> finished;
+  TRY(m_database.read([&](sql::Session& session) {
+    session.run("SELECT location FROM upload", {}, [&](const sql::Row& row) { finished.push_back(row.integer(0)); });
+  }));
+  // The store is asked between two transactions: it may be slow.
+  std::erase_if(finished, [&](std::int64_t location) {
+    return !is_finished(blob::LocationId(static_cast<std::uint64_t>(location)));
+  });
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
-    std::vector<std::int64_t> finished;
-    session.run("SELECT location FROM upload", {}, [&](const sql::Row& row) {
-      if (is_finished(blob::LocationId(static_cast<std::uint64_t>(row.integer(0))))) finished.push_back(row.integer(0));
-    });
     for (const auto location : finished) session.run("DELETE FROM upload WHERE location = $1", {location});
     leap_over_locations(session, static_cast<std::int64_t>(number_of(used)) + 1);
     return {};
@@ -163,7 +149,7 @@ Result<Totals> Catalog::totals() {
            .tags = count("SELECT COUNT(*) FROM tag"),
            .manifests = count("SELECT COUNT(*) FROM manifest"),
            .blobs = count("SELECT COUNT(*) FROM blob"),
-           .blob_bytes = count("SELECT SUM(size) FROM blob"),
+           .blob_bytes = count("SELECT CAST(SUM(size) AS BIGINT) FROM blob"),
            .uploads = count("SELECT COUNT(*) FROM upload"),
            .deletions = count("SELECT COUNT(*) FROM deletion")};
   }));

@@ -99,7 +99,7 @@ Result<std::optional<blob::Location>> Catalog::leftovers_of(const blob::Location
 void Catalog::add_location(sql::Session& session, std::int64_t blob, const blob::Location& location,
                            const std::string& store_id) {
   const auto length = static_cast<std::int64_t>(location.range.length);
-  session.run("INSERT INTO location (id, blob, store, kind, key, offset, length, state) VALUES ($1, $2, $3, $4, "
+  session.run("INSERT INTO location (id, blob, store, kind, key, \"offset\", length, state) VALUES ($1, $2, $3, $4, "
               "$5, $6, $7, 1)",
               {static_cast<std::int64_t>(number_of(location.id)), blob, store_id,
                static_cast<std::int64_t>(location.kind), location.key, static_cast<std::int64_t>(location.range.offset),

@@ -72,7 +72,7 @@ Result<> JournalWriter::find_place() {
   TRY(clear_up(objects, survey));
   const auto own = survey.generations.find(m_state.generation);
   const bool is_there = own != survey.generations.end();
-  const int schema = catalog::migrations().back().version;
+  const int schema = catalog::newest_schema();
   bool gone_back = false;
   if (is_there) {
     TRY_ASSIGN(gone_back, is_other_future(own->second, m_state, m_journal, m_objects));

@@ -28,7 +28,7 @@ protected:
     return out;
   }
 };
-INSTANTIATE_CATALOG_CONTRACT(CatalogBlobs);
+INSTANTIATE_FOR_DATABASES(CatalogBlobs);
 
 TEST_P(CatalogBlobs, AreFoundInTheRepositoryThatHasThem) {
   const auto digest = digest_of(as_bytes("hello"));
@@ -175,9 +175,10 @@ TEST_P(CatalogBlobs, AreWalkedInOrderWhateverTheirNumber) {
   ASSERT_TRUE(m_database->write([&](sql::Session& session) -> Result<> {
     for (std::int64_t i = 1; i <= 2500; ++i) {  // more than two pages, in one transaction for speed
       session.run("INSERT INTO blob (id, size, created_at) VALUES ($1, 1, 0)", {i});
-      session.run("INSERT INTO location (id, blob, store, kind, key, offset, length, state) VALUES ($1, $2, 's', 1, "
-                  "'k', 0, 1, 1)",
-                  {i * 7, i});
+      session.run(
+          "INSERT INTO location (id, blob, store, kind, key, \"offset\", length, state) VALUES ($1, $2, 's', 1, "
+          "'k', 0, 1, 1)",
+          {i * 7, i});
       session.run("INSERT INTO digest (algorithm, value, blob) VALUES (1, $1, $2)",
                   {digest_of(as_bytes(std::to_string(i))).value(), i});
     }

@@ -37,7 +37,7 @@ protected:
 
   using Pair = std::pair<std::uint64_t, std::uint64_t>;
 };
-INSTANTIATE_CATALOG_CONTRACT(CatalogCaches);
+INSTANTIATE_FOR_DATABASES(CatalogCaches);
 
 TEST_P(CatalogCaches, KeepBlobsByKey) {
   const auto digest = put_entry("c", "ab/cd", "result");

@@ -1,47 +1,16 @@
 #pragma once
 // The ground under the catalog's contract: a database of each kind, a clock that stands still, and short names for what
-// every test does. A new driver joins the list in catalog_kinds().
+// every test does.
 
 #include "catalog/catalog.hpp"
-#include "sql/sqlite.hpp"
+#include "database_ground.hpp"
 #include "support/manual_clock.hpp"
-#include "support/temp_directory.hpp"
 
 #include <gtest/gtest.h>
 
 namespace slipway::catalog {
 
-/// A database that outlives the process that uses it.
-class DatabaseGround {
-public:
-  virtual ~DatabaseGround() = default;
-  virtual std::unique_ptr<sql::Database> open() = 0;
-};
-
-class SqliteGround final : public DatabaseGround {
-public:
-  std::unique_ptr<sql::Database> open() override {
-    return std::move(sql::SqliteDatabase::open(m_directory / "catalog.sqlite").value());
-  }
-
-private:
-  test::TempDirectory m_directory;
-};
-
-struct DatabaseKind {
-  const char* name;
-  std::unique_ptr<DatabaseGround> (*make)();
-};
-
-/// Else a test's name would hold addresses, other ones at each run.
-inline void PrintTo(const DatabaseKind& kind, std::ostream* out) { *out << kind.name; }
-
-inline auto catalog_kinds() {
-  return testing::Values(
-      DatabaseKind{"Sqlite", [] { return std::unique_ptr<DatabaseGround>(std::make_unique<SqliteGround>()); }});
-}
-
-class CatalogContract : public testing::TestWithParam<DatabaseKind> {
+class CatalogContract : public testing::TestWithParam<sql::DatabaseKind> {
 protected:
   CatalogContract() { reopen(); }
 
@@ -98,14 +67,10 @@ protected:
   }
   static std::string text_of(const Error& error) { return std::string("(") + name_of(error.failure) + ")"; }
 
-  std::unique_ptr<DatabaseGround> m_ground = GetParam().make();
+  std::unique_ptr<sql::DatabaseGround> m_ground = GetParam().make();
   test::ManualClock m_clock;
   std::unique_ptr<sql::Database> m_database;
   std::unique_ptr<Catalog> m_catalog;
 };
-
-#define INSTANTIATE_CATALOG_CONTRACT(suite)                                                                            \
-  INSTANTIATE_TEST_SUITE_P(Databases, suite, catalog_kinds(),                                                          \
-                           [](const auto& tested) { return std::string(tested.param.name); })
 
 }  // namespace slipway::catalog

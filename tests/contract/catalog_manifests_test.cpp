@@ -15,7 +15,7 @@ protected:
   }
   static Digest absent(std::string_view text) { return digest_of(as_bytes("absent " + std::string(text))); }
 };
-INSTANTIATE_CATALOG_CONTRACT(CatalogManifests);
+INSTANTIATE_FOR_DATABASES(CatalogManifests);
 
 TEST_P(CatalogManifests, AreFoundByDigestAndTag) {
   const auto digest = put("a", manifest("m1"), {"latest", "v1"});
@@ -196,7 +196,7 @@ TEST_P(CatalogManifests, StayWhenATagGoes) {
 }
 
 class CatalogTags : public CatalogManifests {};
-INSTANTIATE_CATALOG_CONTRACT(CatalogTags);
+INSTANTIATE_FOR_DATABASES(CatalogTags);
 
 TEST_P(CatalogTags, ArePagedInByteOrder) {
   const auto digest = put("a", manifest("m1"), {"v2", "v10", "V1", "_x", "latest", "1"});
@@ -251,14 +251,15 @@ TEST_P(CatalogTags, ShowTheDigestTheyWerePushedBy) {
   EXPECT_EQ(manifest_at("a", by_sha512.digest), "m1");
 }
 
-TEST_P(CatalogTags, AreServedFromMemoryTheSecondTime) {
+TEST_P(CatalogTags, AreServedFromMemoryTheSecondTimeWhereNobodyElseCanMoveThem) {
   put("a", manifest("m1"), {"latest"});
   tag("a", "latest");
   const auto misses = m_catalog->cache_misses();
   const auto hits = m_catalog->cache_hits();
   EXPECT_EQ(tag("a", "latest"), "m1");
-  EXPECT_EQ(m_catalog->cache_misses(), misses);
-  EXPECT_EQ(m_catalog->cache_hits(), hits + 1);
+  const bool is_shared = m_database->is_shared();
+  EXPECT_EQ(m_catalog->cache_misses(), is_shared ? misses + 1 : misses);
+  EXPECT_EQ(m_catalog->cache_hits(), is_shared ? hits : hits + 1);
 }
 
 }  // namespace

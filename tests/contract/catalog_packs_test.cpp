@@ -127,8 +127,7 @@ TEST_P(CatalogPacks, AreKnown) {
   EXPECT_EQ(unknown.front().key, "q");
 }
 
-INSTANTIATE_TEST_SUITE_P(Databases, CatalogPacks, catalog_kinds(),
-                         [](const auto& tested) { return std::string(tested.param.name); });
+INSTANTIATE_FOR_DATABASES(CatalogPacks);
 
 }  // namespace
 }  // namespace slipway::catalog

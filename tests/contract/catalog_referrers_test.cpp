@@ -32,7 +32,7 @@ protected:
 
   const Digest m_subject = digest_of(as_bytes("subject"));
 };
-INSTANTIATE_CATALOG_CONTRACT(CatalogReferrers);
+INSTANTIATE_FOR_DATABASES(CatalogReferrers);
 
 TEST_P(CatalogReferrers, AreListedWithWhatTheListShows) {
   const auto digest = refer("a", m_subject, "signature", "application/sig", R"({"k":"v"})");

@@ -11,7 +11,7 @@ namespace {
 using Names = std::vector<std::string>;
 
 class CatalogItself : public CatalogContract {};
-INSTANTIATE_CATALOG_CONTRACT(CatalogItself);
+INSTANTIATE_FOR_DATABASES(CatalogItself);
 
 TEST_P(CatalogItself, KeepsSettings) {
   EXPECT_EQ(m_catalog->setting("admin_token").value(), std::nullopt);
@@ -166,7 +166,7 @@ TEST_P(CatalogItself, KnowsWhenItLastChanged) {
 }
 
 class CatalogRepositories : public CatalogContract {};
-INSTANTIATE_CATALOG_CONTRACT(CatalogRepositories);
+INSTANTIATE_FOR_DATABASES(CatalogRepositories);
 
 TEST_P(CatalogRepositories, ComeIntoBeingWithTheirFirstContent) {
   EXPECT_FALSE(m_catalog->has_repository("a").value());

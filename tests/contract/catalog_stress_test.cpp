@@ -54,7 +54,7 @@ protected:
 
   std::atomic<std::uint64_t> m_ticks{0};
 };
-INSTANTIATE_CATALOG_CONTRACT(CatalogStress);
+INSTANTIATE_FOR_DATABASES(CatalogStress);
 
 /// The tag's states in their order: nothing at first, then one for each move.
 struct States {

@@ -15,7 +15,7 @@ protected:
     return *upload;
   }
 };
-INSTANTIATE_CATALOG_CONTRACT(CatalogUploads);
+INSTANTIATE_FOR_DATABASES(CatalogUploads);
 
 TEST_P(CatalogUploads, BeginWithALocationOfTheirOwn) {
   const auto first = begin();
