@@ -3,6 +3,7 @@
 
 - A folder includes only itself and the folders it NEEDS in the table of CMakeLists.txt, the one place that says so;
   the table lists a folder after everything it needs, so the arrows form no circle.
+- A database's own header is included by the folder that wraps it, and nowhere else.
 - Each folder has a README.md and a place in ARCHITECTURE.md.
 - No file is longer than 500 lines, none leaves work for later, each header is guarded.
 """
@@ -15,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LINES_MAX = 500
 LATER = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" * 3)) + r")\b")
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"/]+)/[^"]+"')
+WRAPPED = {"sqlite3.h": "sql", "libpq-fe.h": "sql"}
+WRAPPED_INCLUDE = re.compile(r"^\s*#\s*include\s+<(" + "|".join(map(re.escape, WRAPPED)) + ")>")
 ANY_LOCAL_INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 
 
@@ -56,6 +59,8 @@ def check_includes(path, lines, table):
     folder = path.parent.relative_to(ROOT / "src").parts
     allowed = {folder[0], *table.get(folder[0], [])} if folder else table.keys()
     for number, line in enumerate(lines, 1):
+        if (wrapped := WRAPPED_INCLUDE.match(line)) and WRAPPED[wrapped[1]] not in folder[:1]:
+            yield f"{path.relative_to(ROOT)}:{number}: only {WRAPPED[wrapped[1]]}/ may include <{wrapped[1]}>"
         if not (any_include := ANY_LOCAL_INCLUDE.match(line)):
             continue
         if not (include := INCLUDE.match(line)):

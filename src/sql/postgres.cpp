@@ -1,0 +1,248 @@
+#include "sql/postgres.hpp"
+
+#include "base/log.hpp"
+#include "base/random.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <thread>
+
+namespace slipway::sql {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr int attempts_max = 3;
+/// Beyond some 64 savepoints PostgreSQL has to look each of them up on disk.
+constexpr std::size_t batch_max = 60;
+/// Of the database, for a write; any number that others are unlikely to think of ("slipway").
+constexpr std::int64_t lock_of_writes = 0x736c'6970'7761'79;
+constexpr auto turn_max = std::chrono::seconds(10);
+
+/// A listing may be sent to a slow store as it is read: reads may pause, and statements of theirs last.
+PostgresPatience patience_of_reads(PostgresPatience patience) {
+  constexpr std::chrono::milliseconds long_time = std::chrono::minutes(10);
+  patience.statement = patience.pause = long_time;
+  return patience;
+}
+
+}  // namespace
+
+PostgresDatabase::PostgresDatabase(PostgresAddress address, PostgresOptions options)
+    : m_address(std::move(address)), m_options(std::move(options)), m_mark(random_hex(8)) {}
+
+Result<std::unique_ptr<PostgresDatabase>> PostgresDatabase::open(PostgresOptions options) {
+  TRY_ASSIGN(auto address, PostgresAddress::parse(options.url));
+  std::unique_ptr<PostgresDatabase> database(new PostgresDatabase(std::move(address), std::move(options)));
+  auto& self = *database;
+  TRY_ASSIGN(self.m_writer, PostgresConnection::open(self.m_address, self.m_options.patience));
+  self.m_queue = std::make_unique<WriteQueue>(batch_max, [&self](const Jobs& jobs) { self.run_together(jobs); });
+  return database;
+}
+
+PostgresDatabase::~PostgresDatabase() = default;
+
+// ---- reading
+
+Result<std::unique_ptr<PostgresConnection>> PostgresDatabase::borrow() {
+  std::unique_lock lock(m_readers_mutex);
+  const auto is_free = [this] { return !m_free_readers.empty() || m_readers < m_options.readers_max; };
+  if (!m_reader_free.wait_for(lock, turn_max, is_free))
+    return fail(Failure::busy, m_address.name + " is slow: all connections to it are taken; try again later");
+  if (!m_free_readers.empty()) {
+    auto connection = std::move(m_free_readers.back());
+    m_free_readers.pop_back();
+    return connection;
+  }
+  ++m_readers;
+  lock.unlock();
+  auto connection = PostgresConnection::open(m_address, patience_of_reads(m_options.patience));
+  if (!connection) give_back(nullptr);
+  return connection;
+}
+
+void PostgresDatabase::give_back(std::unique_ptr<PostgresConnection> connection) {
+  std::vector<std::unique_ptr<PostgresConnection>> gone;  // closed once the lock is
+  {
+    const std::lock_guard lock(m_readers_mutex);
+    if (connection && !connection->is_lost()) {
+      m_free_readers.push_back(std::move(connection));
+    } else {
+      --m_readers;
+      // What broke one has most likely broken those that lay idle.
+      m_readers -= m_free_readers.size();
+      gone = std::exchange(m_free_readers, {});
+    }
+  }
+  m_reader_free.notify_all();
+}
+
+Result<> PostgresDatabase::read(const std::function<void(Session&)>& work) {
+  for (int attempt = 1;; ++attempt) {
+    TRY_ASSIGN(auto connection, borrow());
+    connection->forget_rows();
+    const auto result = guarded([&]() -> Result<> {
+      connection->defer("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+      work(*connection);
+      return {};
+    });
+    // Nobody needs to hear how it ended.
+    static_cast<void>(guarded([&]() -> Result<> {
+      if (!connection->is_lost()) connection->defer("ROLLBACK");
+      if (!connection->is_lost()) connection->send_deferred();
+      return {};
+    }));
+    const bool may_help = connection->is_lost() || connection->has_lost_race();
+    const bool again = !result && may_help && !connection->has_given_rows() && attempt < attempts_max;
+    give_back(std::move(connection));
+    if (!again) return result;
+  }
+}
+
+// ---- writing
+
+Result<> PostgresDatabase::write(const std::function<Result<>(Session&)>& work) {
+  if (m_read_only) return fail(Failure::read_only, "the server is in read-only mode");
+  return m_queue->write(work);
+}
+
+void PostgresDatabase::run_together(const Jobs& jobs) {
+  for (int attempt = 1; attempt <= attempts_max; ++attempt)
+    if (try_together(jobs) == Then::done) return;
+}
+
+/// Gives each job a result; `again` where it was undone for a reason that may be gone by now.
+PostgresDatabase::Then PostgresDatabase::try_together(const Jobs& jobs) {
+  if (!m_writer || m_writer->is_lost()) {
+    m_writer.reset();  // its place may be needed for the new one
+    auto opened = PostgresConnection::open(m_address, m_options.patience);
+    if (!opened) return give_up(jobs, opened.error());
+    m_writer = std::move(*opened);
+  }
+  if (const auto made = make_table_of_marks(); !made) return give_up(jobs, made.error());
+  if (const auto begun = begin(); !begun) return give_up(jobs, begun.error());
+  std::vector<PostgresConnection::CommitHooks> hooks;
+  for (auto* job : jobs) {
+    run_in_savepoint(*job);
+    auto added = m_writer->take_hooks();
+    if (m_writer->is_lost() || m_writer->has_lost_race()) return give_up(jobs, job->result.error());
+    if (job->result) std::ranges::move(added, std::back_inserter(hooks));
+  }
+  if (std::ranges::none_of(jobs, [](const Job* job) { return job->result.has_value(); })) {
+    static_cast<void>(guarded([&]() -> Result<> {
+      m_writer->defer("ROLLBACK");
+      m_writer->send_deferred();
+      return {};
+    }));
+    return Then::done;
+  }
+  bool again = false;
+  const auto committed = commit(hooks, again);
+  if (committed) return Then::done;
+  for (auto* job : jobs)
+    if (job->result) job->result = committed;
+  return again ? Then::again : Then::done;
+}
+
+/// The transaction is undone, or the connection is gone and it will be.
+PostgresDatabase::Then PostgresDatabase::give_up(const Jobs& jobs, const Error& why) {
+  for (auto* job : jobs) job->result = std::unexpected(why);
+  if (!m_writer) return Then::done;
+  const bool again = m_writer->is_lost() || m_writer->has_lost_race();
+  m_writer.reset();
+  return again ? Then::again : Then::done;
+}
+
+Result<> PostgresDatabase::begin() {
+  auto begun = guarded([&]() -> Result<> {
+    m_writer->defer("BEGIN ISOLATION LEVEL READ COMMITTED");
+    m_writer->run("SELECT pg_advisory_xact_lock($1)", {lock_of_writes});
+    return {};
+  });
+  if (!begun && begun.error().failure == Failure::busy)
+    return std::unexpected(begun.error().during("waiting for the writes of other servers; try again later"));
+  return begun;
+}
+
+/// Before the first write: whoever only reads needs none. Marks of servers that are long gone are forgotten.
+Result<> PostgresDatabase::make_table_of_marks() {
+  if (m_has_table) return {};
+  TRY(begin());
+  TRY(m_writer->script("CREATE TABLE IF NOT EXISTS write_mark (writer TEXT PRIMARY KEY, batch BIGINT NOT NULL, "
+                       "at TIMESTAMPTZ NOT NULL DEFAULT now()); "
+                       "DELETE FROM write_mark WHERE at < now() - INTERVAL '7 days'"));
+  TRY(m_writer->commit());
+  m_has_table = true;
+  return {};
+}
+
+void PostgresDatabase::run_in_savepoint(Job& job) {
+  job.result = guarded([&] {
+    m_writer->defer("SAVEPOINT job");
+    return (*job.work)(*m_writer);
+  });
+  // Should the work have gone on in spite of a failure.
+  if (job.result && m_writer->is_lost()) job.result = fail(Failure::unavailable, m_address.name + " is gone");
+  if (job.result && m_writer->has_failed()) job.result = fail(Failure::io, m_address.name + ": a statement failed");
+  if (m_writer->is_lost()) return;
+  const auto ended = guarded([&]() -> Result<> {
+    if (!job.result) m_writer->defer("ROLLBACK TO job");
+    m_writer->defer("RELEASE job");
+    return {};
+  });
+  if (!ended) job.result = ended;
+}
+
+Result<> PostgresDatabase::commit(const std::vector<PostgresConnection::CommitHooks>& hooks, bool& again) {
+  const auto mark = fmt::format("INSERT INTO write_mark (writer, batch) VALUES ('{}', {}) ON CONFLICT (writer) DO "
+                                "UPDATE SET batch = EXCLUDED.batch, at = now()",
+                                m_mark, ++m_batch);
+  for (const auto& hook : hooks) hook.begin();
+  auto result = guarded([&] {
+    m_writer->defer(mark.c_str());
+    return m_writer->commit();
+  });
+  if (!result) {
+    again = m_writer->has_lost_race();
+    if (m_writer->is_lost()) result = find_outcome(again);
+  }
+  for (const auto& hook : hooks) hook.end();
+  return result;
+}
+
+/// The connection broke during a COMMIT. On a new one: was it done? `again` where it surely was not.
+Result<> PostgresDatabase::find_outcome(bool& again) {
+  const auto end = steady_clock::now() + m_options.patience.outcome;  // the server may be starting anew
+  for (;;) {
+    const auto found = has_mark();
+    if (found && *found) return {};
+    if (found) {
+      again = true;
+      return fail(Failure::unavailable, m_address.name + ": the connection broke and the change was undone; try again");
+    }
+    if (steady_clock::now() >= end) {
+      log::error("a commit's outcome is not known", {{"error", found.error().message}});
+      return fail(Failure::io, "the connection broke during a COMMIT, and whether it was done is not known: " +
+                                   found.error().message);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+/// Whether the last transaction was committed. It has ended for good: it held the lock until then, and the server ends
+/// it if it has heard nothing of the COMMIT.
+Result<bool> PostgresDatabase::has_mark() {
+  m_writer.reset();
+  TRY_ASSIGN(m_writer, PostgresConnection::open(m_address, m_options.patience));
+  TRY(begin());
+  std::optional<std::int64_t> batch;
+  TRY(guarded([&]() -> Result<> {
+    batch = m_writer->number("SELECT batch FROM write_mark WHERE writer = $1", {m_mark});
+    m_writer->defer("ROLLBACK");
+    m_writer->send_deferred();
+    return {};
+  }));
+  return batch == m_batch;
+}
+
+}  // namespace slipway::sql

@@ -1,0 +1,382 @@
+#include "sql/postgres_connection.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <exception>
+#include <fmt/format.h>
+#include <libpq-fe.h>
+#include <poll.h>
+#include <utility>
+
+namespace slipway::sql {
+namespace {
+
+constexpr int oldest_server = 150000;  // 15
+constexpr std::size_t parameters_max = 12;
+
+// PostgreSQL's numbers of its types; they never change.
+constexpr Oid type_bool = 16, type_bytea = 17, type_int8 = 20, type_int2 = 21, type_int4 = 23, type_text = 25;
+
+/// Numbers come and go with their most significant byte first.
+std::int64_t number_of(ByteView bytes) {
+  std::uint64_t out = !bytes.empty() && (bytes[0] & std::byte{0x80}) != std::byte{} ? ~std::uint64_t{0} : 0;
+  for (const auto byte : bytes) out = out << 8 | std::to_integer<std::uint64_t>(byte);
+  return static_cast<std::int64_t>(out);
+}
+
+std::array<char, 8> bytes_of(std::int64_t number) {
+  std::array<char, 8> out{};
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = static_cast<char>(static_cast<std::uint64_t>(number) >> (56 - 8 * i));
+  return out;
+}
+
+class PostgresRow final : public Row {
+public:
+  explicit PostgresRow(const PGresult* result) : m_result(result) {}
+  bool is_null(int column) const override { return PQgetisnull(m_result, 0, column) == 1; }
+  std::int64_t integer(int column) const override {
+    if (is_null(column)) return 0;
+    switch (PQftype(m_result, column)) {
+    case type_bool: return number_of(blob(column));
+    case type_int2:
+    case type_int4:
+    case type_int8: return number_of(blob(column));
+    default: throw StatementFailed({Failure::io, fmt::format("column {} is no integer: cast it to BIGINT", column)});
+    }
+  }
+  std::string_view text(int column) const override { return as_text(blob(column)); }
+  ByteView blob(int column) const override {
+    const auto* bytes = reinterpret_cast<const std::byte*>(PQgetvalue(m_result, 0, column));
+    return {bytes, static_cast<std::size_t>(PQgetlength(m_result, 0, column))};
+  }
+
+private:
+  const PGresult* m_result;
+};
+
+/// Parameters as libpq wants them. The type of a NULL is for the server to find out.
+class Bound {
+public:
+  explicit Bound(std::span<const Parameter> parameters) : count(static_cast<int>(parameters.size())) {
+    SLIPWAY_INVARIANT(parameters.size() <= parameters_max);
+    for (const auto& parameter : parameters) {
+      std::visit(*this, parameter);
+      ++m_at;
+    }
+    formats.fill(1);
+  }
+  void operator()(std::nullptr_t) { set(0, nullptr, 0); }
+  void operator()(std::int64_t number) {
+    m_numbers.at(m_at) = bytes_of(number);
+    set(type_int8, m_numbers.at(m_at).data(), sizeof number);
+  }
+  void operator()(std::string_view text) { set(type_text, text.data() ? text.data() : "", text.size()); }
+  void operator()(ByteView bytes) {
+    set(type_bytea, bytes.data() ? reinterpret_cast<const char*>(bytes.data()) : "", bytes.size());
+  }
+
+  const int count;
+  std::array<Oid, parameters_max> types{};
+  std::array<const char*, parameters_max> values{};
+  std::array<int, parameters_max> lengths{};
+  std::array<int, parameters_max> formats{};
+
+private:
+  void set(Oid type, const char* value, std::size_t length) {
+    constexpr std::size_t value_max = 1U << 30;  // what PostgreSQL keeps in one column
+    if (length >= value_max) throw StatementFailed({Failure::too_large, "a value of 1 GiB or more cannot be kept"});
+    types.at(m_at) = type;
+    values.at(m_at) = value;
+    lengths.at(m_at) = static_cast<int>(length);
+  }
+  std::array<std::array<char, 8>, parameters_max> m_numbers{};
+  std::size_t m_at = 0;
+};
+
+Failure failure_of(std::string_view state) {
+  struct Meaning {
+    std::string_view state;  // or its class
+    Failure failure;
+  };
+  constexpr Meaning meanings[] = {
+      {"53100", Failure::no_space},     // disk full
+      {"53", Failure::busy},            // memory, connections
+      {"25006", Failure::read_only},    // a read-only transaction
+      {"25P03", Failure::unavailable},  // ended for having paused too long
+      {"08", Failure::unavailable},     // connections
+      {"57P", Failure::unavailable},    // shut down, crashed, starting
+      {"23", Failure::conflict},        // unique, foreign key, check
+      {"40001", Failure::busy},         // lost a race
+      {"40P01", Failure::busy},         // deadlock
+      {"55P03", Failure::busy},         // a lock was not to be had
+      {"57014", Failure::busy},         // took too long
+      {"22021", Failure::invalid},      // no UTF-8, or a NUL
+      {"54", Failure::too_large},       // an index entry, a statement
+      {"42501", Failure::denied},       // privileges
+      {"XX001", Failure::corrupt},      // a table's bytes
+      {"XX002", Failure::corrupt},      // an index's
+  };
+  const auto* found = std::ranges::find_if(meanings, [&](const auto& one) { return state.starts_with(one.state); });
+  return found == std::end(meanings) ? Failure::io : found->failure;
+}
+
+/// One line of what libpq says.
+std::string line_of(std::string_view said) {
+  std::string out;
+  for (const char c : said) out += c == '\n' || c == '\t' ? ' ' : c;
+  while (out.ends_with(' ')) out.pop_back();
+  return out;
+}
+
+using Options = std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)>;
+
+}  // namespace
+
+Result<PostgresAddress> PostgresAddress::parse(const std::string& url) {
+  const bool is_url = url.starts_with("postgresql://") || url.starts_with("postgres://");
+  const Options options(is_url ? PQconninfoParse(url.c_str(), nullptr) : nullptr, PQconninfoFree);
+  if (!options)
+    return fail(Failure::invalid, "the URL of the PostgreSQL database cannot be read: write it as "
+                                  "postgresql://user@host:port/database, with %XX for what is special in a password");
+  const auto value = [&](std::string_view keyword, const char* otherwise) -> std::string {
+    for (const auto* option = options.get(); option->keyword; ++option)
+      if (keyword == option->keyword && option->val && *option->val) return option->val;
+    return otherwise;
+  };
+  return PostgresAddress{url, fmt::format("database '{}' at {}:{}", value("dbname", "(the user's)"),
+                                          value("host", value("hostaddr", "(the local socket)").c_str()),
+                                          value("port", "5432"))};
+}
+
+Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(const PostgresAddress& address,
+                                                                     const PostgresPatience& patience) {
+  // What the URL says comes after these, and wins. A replica of the database would answer with what was.
+  constexpr std::array keywords = {"connect_timeout",
+                                   "keepalives_idle",
+                                   "keepalives_interval",
+                                   "keepalives_count",
+                                   "tcp_user_timeout",
+                                   "target_session_attrs",
+                                   "dbname",
+                                   "fallback_application_name",
+                                   "client_encoding",
+                                   static_cast<const char*>(nullptr)};
+  const std::array values = {"5",
+                             "10",
+                             "5",
+                             "3",
+                             "20000",
+                             "primary",
+                             address.url.c_str(),
+                             "slipway",
+                             "UTF8",
+                             static_cast<const char*>(nullptr)};
+  std::unique_ptr<PostgresConnection> connection(new PostgresConnection(
+      PQconnectdbParams(keywords.data(), values.data(), /*expand_dbname=*/1), address, patience));
+  if (PQstatus(connection->m_connection) != CONNECTION_OK)
+    return fail(Failure::unavailable, fmt::format("{} cannot be reached: {}", address.name,
+                                                  line_of(PQerrorMessage(connection->m_connection))));
+  TRY(connection->prepare_session());
+  return connection;
+}
+
+Result<> PostgresConnection::prepare_session() {
+  PQsetNoticeReceiver(m_connection, [](void*, const PGresult*) {}, nullptr);  // else they go to standard error
+  const auto version = PQserverVersion(m_connection);
+  if (version < oldest_server)
+    return fail(Failure::invalid, fmt::format("{} is PostgreSQL {}.{}: version {} or newer is needed", m_name,
+                                              version / 10000, version % 10000, oldest_server / 10000));
+  const auto* encoding = PQparameterStatus(m_connection, "server_encoding");
+  if (!encoding || std::string_view(encoding) != "UTF8")
+    return fail(Failure::invalid, fmt::format("{} keeps text as {}: make it with ENCODING 'UTF8'", m_name,
+                                              encoding ? encoding : "something unknown"));
+  // Compiling a statement costs more than any of ours. Without a synchronous commit, what was answered may be lost.
+  const auto settings = fmt::format(
+      "SET lock_timeout = {}; SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}; SET jit = off; "
+      "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+      m_patience.lock.count(), m_patience.statement.count(), m_patience.pause.count());
+  const Answer done(PQexec(m_connection, settings.c_str()), PQclear);
+  if (PQresultStatus(done.get()) != PGRES_TUPLES_OK) return std::unexpected(error_of(done.get()));
+  if (PQenterPipelineMode(m_connection) != 1) return fail(Failure::io, m_name + ": no pipeline mode");
+  return {};
+}
+
+PostgresConnection::~PostgresConnection() { PQfinish(m_connection); }
+
+void PostgresConnection::around_commit(std::function<void()> begin, std::function<void()> end) {
+  m_hooks.push_back({std::move(begin), std::move(end)});
+}
+
+// ---- sending
+
+void PostgresConnection::sent(int code) {
+  if (code != 1) lose(PQerrorMessage(m_connection));
+  ++m_waiting;
+}
+
+void PostgresConnection::sync() {
+  if (PQpipelineSync(m_connection) != 1) lose(PQerrorMessage(m_connection));
+  m_is_sync_due = true;
+}
+
+void PostgresConnection::defer(const char* text) {
+  settle();
+  sent(PQsendQueryParams(m_connection, text, 0, nullptr, nullptr, nullptr, nullptr, 1));
+}
+
+void PostgresConnection::send_deferred() {
+  if (m_waiting > 0 && !m_is_sync_due) sync();
+}
+
+Result<> PostgresConnection::commit() {
+  try {
+    defer("COMMIT");
+    sync();
+    receive(nullptr);
+  } catch (const StatementFailed& failed) {
+    return std::unexpected(failed.error());
+  }
+  // A transaction in which something failed ends without an error, and undone.
+  if (m_tag != "COMMIT") return fail(Failure::io, m_name + " undid a transaction instead of committing it");
+  return {};
+}
+
+std::int64_t PostgresConnection::run(std::string_view text, std::span<const Parameter> parameters,
+                                     const std::function<void(const Row&)>& each) {
+  SLIPWAY_INVARIANT(!m_is_giving_rows);
+  settle();
+  const Bound bound(parameters);
+  const auto [statement, is_new] = m_statements.try_emplace(text);
+  const auto name = is_new ? fmt::format("s{}", ++m_prepared) : statement->second;
+  try {
+    if (is_new)
+      sent(PQsendPrepare(m_connection, name.c_str(), std::string(text).c_str(), bound.count, bound.types.data()));
+    sent(PQsendQueryPrepared(m_connection, name.c_str(), bound.count, bound.values.data(), bound.lengths.data(),
+                             bound.formats.data(), 1));
+    sync();
+    statement->second = name;
+    return receive(&each);
+  } catch (...) {
+    if (is_new) m_statements.erase(text);  // whether it came to be prepared, nobody asked
+    throw;
+  }
+}
+
+Result<> PostgresConnection::script(const char* text) {
+  try {
+    send_deferred();
+    receive(nullptr);
+  } catch (const StatementFailed& failed) {
+    return std::unexpected(failed.error());
+  }
+  // Several statements at once are possible without a pipeline only.
+  PQexitPipelineMode(m_connection);
+  const Answer done(PQexec(m_connection, text), PQclear);
+  const auto status = PQresultStatus(done.get());
+  Result<> result;
+  if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_EMPTY_QUERY)
+    result = std::unexpected(error_of(done.get()));
+  m_is_lost = m_is_lost || PQenterPipelineMode(m_connection) != 1;
+  return result;
+}
+
+// ---- receiving
+
+/// Reads what nobody waited for.
+void PostgresConnection::settle() {
+  if (!m_is_sync_due) return;
+  try {
+    receive(nullptr);
+  } catch (const StatementFailed&) {
+    if (m_is_lost) throw;
+  }
+}
+
+/// The answers to all that was sent. Rows of the last statement go to `each`; returns how many rows it changed.
+/// Whatever is thrown, nothing is left unread, unless the connection is lost.
+std::int64_t PostgresConnection::receive(const std::function<void(const Row&)>* each) {
+  std::optional<Error> failed;
+  std::exception_ptr thrown;
+  std::int64_t changed = 0;
+  for (; m_waiting > 0; --m_waiting) {
+    if (m_waiting == 1 && each) PQsetSingleRowMode(m_connection);
+    while (const auto answer = next_answer()) {
+      const auto status = PQresultStatus(answer.get());
+      if (status == PGRES_SINGLE_TUPLE) {
+        if (thrown || !each) continue;
+        m_is_giving_rows = m_has_given_rows = true;
+        try {
+          (*each)(PostgresRow(answer.get()));
+        } catch (...) {
+          thrown = std::current_exception();
+        }
+        m_is_giving_rows = false;
+      } else if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
+        m_tag = PQcmdStatus(answer.get());
+        const std::string_view rows = PQcmdTuples(answer.get());
+        changed = 0;
+        std::from_chars(rows.data(), rows.data() + rows.size(), changed);
+      } else if (status != PGRES_PIPELINE_ABORTED && !failed) {  // aborted: by the failure before it
+        failed = error_of(answer.get());
+        if (m_is_lost) throw StatementFailed(std::move(*failed));
+      }
+    }
+  }
+  if (std::exchange(m_is_sync_due, false)) static_cast<void>(next_answer());
+  if (thrown) std::rethrow_exception(thrown);
+  if (failed) throw StatementFailed(std::move(*failed));
+  return changed;
+}
+
+PostgresConnection::Answer PostgresConnection::next_answer() {
+  while (PQisBusy(m_connection) == 1) {
+    if (!wait_for_answer()) lose(fmt::format("it has not said anything for {} s", m_patience.silence.count() / 1000));
+    if (PQconsumeInput(m_connection) != 1) break;  // there may be a last word among what came before
+  }
+  Answer answer(PQgetResult(m_connection), PQclear);
+  if (PQstatus(m_connection) != CONNECTION_OK) {
+    const auto* said = answer ? PQresultErrorField(answer.get(), PG_DIAG_MESSAGE_PRIMARY) : nullptr;
+    lose(said ? said : PQerrorMessage(m_connection));
+  }
+  return answer;
+}
+
+/// False if nothing came for too long.
+bool PostgresConnection::wait_for_answer() {
+  pollfd waiting{.fd = PQsocket(m_connection), .events = POLLIN, .revents = 0};
+  const auto end = std::chrono::steady_clock::now() + m_patience.silence;
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
+    const int ready = ::poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(left, 0)));
+    if (ready > 0) return true;
+    if (ready == 0 || errno != EINTR) return false;
+  }
+}
+
+// ---- failing
+
+bool PostgresConnection::has_failed() const { return PQtransactionStatus(m_connection) == PQTRANS_INERROR; }
+
+Error PostgresConnection::error_of(const pg_result* answer) {
+  const auto* state = PQresultErrorField(answer, PG_DIAG_SQLSTATE);
+  const auto* said = PQresultErrorField(answer, PG_DIAG_MESSAGE_PRIMARY);
+  if (!state) {  // libpq's own words
+    m_is_lost = m_is_lost || PQstatus(m_connection) != CONNECTION_OK;
+    return {m_is_lost ? Failure::unavailable : Failure::io,
+            fmt::format("{}: {}", m_name, line_of(PQerrorMessage(m_connection)))};
+  }
+  const auto failure = failure_of(state);
+  // Its socket may be open for a moment yet.
+  m_is_lost = m_is_lost || failure == Failure::unavailable;
+  m_has_lost_race = m_has_lost_race || std::string_view(state) == "40001" || std::string_view(state) == "40P01";
+  return {failure, fmt::format("{}: {} ({})", m_name, line_of(said ? said : "no message"), state)};
+}
+
+void PostgresConnection::lose(std::string_view why) {
+  m_is_lost = true;
+  throw StatementFailed({Failure::unavailable, fmt::format("{} is not there any more: {}", m_name, line_of(why))});
+}
+
+}  // namespace slipway::sql

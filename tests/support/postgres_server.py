@@ -1,0 +1,143 @@
+"""A PostgreSQL server of its own on loopback, its files in memory where possible: a real database for tests.
+
+As a command: `postgres_server.py COMMAND…` runs the command with SLIPWAY_TEST_POSTGRES, the URL of a database, in its
+environment, and ends with its status. A server that ends meanwhile is started again: a test that wants to see that kills
+it. The role `guarded` needs its password, "secret word".
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+ACCESS = """
+host all guarded 127.0.0.1/32 scram-sha-256
+host all all 127.0.0.1/32 trust
+local all all trust
+"""
+
+
+def programs():
+    """The folder of the newest PostgreSQL's programs, or None: Debian keeps them off the path."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    anywhere = shutil.which("postgres")
+    return Path(anywhere).resolve().parent if anywhere else None
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class PostgresServer:
+    """Started by its construction; stopped by close(). With `keep` it flushes, as one has to that may lose its power."""
+
+    def __init__(self, keep=False):
+        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) and not keep else None
+        self.folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=memory))
+        self.port = free_port()
+        self.url = f"postgresql://slipway@127.0.0.1:{self.port}/slipway"
+        self._bin = programs()
+        self._keep = keep
+        # It refuses to run as root.
+        self._user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
+        self._process, self._keeper, self._closing = None, None, False
+        try:
+            self._make()
+            self._start()
+            for statement in ("CREATE ROLE guarded LOGIN PASSWORD 'secret word'",
+                              "CREATE DATABASE slipway TEMPLATE template0 ENCODING 'UTF8'",
+                              "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'"):
+                self.run(statement)
+            self._keeper = threading.Thread(target=self._keep_running)
+            self._keeper.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _make(self):
+        if self._user:
+            user = pwd.getpwnam("postgres")
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+        done = subprocess.run([self._bin / "initdb", "--no-sync", "-D", self.folder / "data", "-U", "slipway", "-A",
+                               "trust", "-E", "UTF8", "--locale=C.UTF-8"], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, cwd=self.folder, check=False, **self._user)
+        if done.returncode != 0:
+            raise RuntimeError(f"initdb: {done.stderr or done.stdout}")
+        (self.folder / "data/pg_hba.conf").write_text(ACCESS, encoding="utf-8")
+
+    def _start(self):
+        settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder,
+                    "max_connections": 60, "fsync": "on" if self._keep else "off", "shared_buffers": "32MB"}
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        with open(self.folder / "log", "ab") as log:
+            self._process = subprocess.Popen([self._bin / "postgres", "-D", self.folder / "data", *options],
+                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                                             start_new_session=True, **self._user)
+        deadline = time.monotonic() + 60
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"postgres does not start:\n{(self.folder / 'log').read_text()[-3000:]}")
+            time.sleep(0.05)
+
+    def _answers(self):
+        return subprocess.run([self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)],
+                              check=False).returncode == 0
+
+    def run(self, statement):
+        done = subprocess.run([self._bin / "psql", "-X", "-q", "-A", "-t", "-h", "127.0.0.1", "-p", str(self.port), "-U",
+                               "slipway", "-d", "postgres", "-c", statement], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"{statement}: {done.stderr}")
+        return done.stdout
+
+    def _keep_running(self):
+        while True:
+            self._process.wait()
+            if self._closing:
+                return
+            self._start()
+
+    def close(self):
+        self._closing = True
+        if self._process:
+            self._process.send_signal(signal.SIGINT)  # it ends its sessions, then itself
+            try:
+                self._process.wait(30)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        if self._keeper:
+            self._keeper.join()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def main(command):
+    if not programs():
+        print("PostgreSQL is not installed (./dev installs it)", file=sys.stderr)
+        return 1 if os.environ.get("CI") else 77
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started ends too
+    with PostgresServer() as server:
+        environment = dict(os.environ, SLIPWAY_TEST_POSTGRES=server.url)
+        return subprocess.run(command, env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
