@@ -14,8 +14,9 @@ Result<StoredBlob> Catalog::find_blob(const std::string& repository, const Diges
   TRY(m_database.read([&](sql::Session& session) {
     session.run(
         "SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length FROM digest d JOIN blob b ON b.id = d.blob "
-        "JOIN location l ON l.blob = b.id JOIN membership m ON m.blob = b.id JOIN repository r ON r.id = m.repository "
-        "WHERE d.algorithm = $1 AND d.value = $2 AND r.name = $3 AND l.state = 1 ORDER BY l.id LIMIT 1",
+        "JOIN location l ON l.blob = b.id JOIN repository r ON r.name = $3 "
+        "JOIN membership m ON m.repository = r.id AND m.blob = b.id "
+        "WHERE d.algorithm = $1 AND d.value = $2 AND l.state = 1 ORDER BY l.id LIMIT 1",
         {static_cast<std::int64_t>(digest.algorithm()), digest.value(), repository},
         [&](const sql::Row& row) { out = blob_of(row); });
   }));
@@ -59,7 +60,7 @@ Result<StoredBlob> Catalog::mount_blob(const std::string& to, const std::string&
     out = known_blob(session, digest);
     if (!out ||
         !session.number(
-            "SELECT 1 FROM membership m JOIN repository r ON r.id = m.repository WHERE r.name = $1 AND m.blob = $2",
+            "SELECT 1 FROM repository r JOIN membership m ON m.repository = r.id WHERE r.name = $1 AND m.blob = $2",
             {from, out->id}))
       return std::unexpected(no_blob(from, digest));
     give(session, to, out->id);

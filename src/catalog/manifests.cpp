@@ -122,9 +122,10 @@ Result<StoredManifest> Catalog::find_manifest(const std::string& repository, con
   if (auto cached = m_names.find(key, ticket)) return *cached;
   std::optional<StoredManifest> out;
   TRY(m_database.read([&](sql::Session& session) {
-    session.run("SELECT rm.media_type, m.bytes FROM digest d JOIN manifest m ON m.id = d.manifest JOIN "
-                "repository_manifest rm ON rm.manifest = m.id "
-                "JOIN repository r ON r.id = rm.repository WHERE d.algorithm = $1 AND d.value = $2 AND r.name = $3",
+    session.run("SELECT rm.media_type, m.bytes FROM digest d JOIN manifest m ON m.id = d.manifest "
+                "JOIN repository r ON r.name = $3 "
+                "JOIN repository_manifest rm ON rm.repository = r.id AND rm.manifest = m.id "
+                "WHERE d.algorithm = $1 AND d.value = $2",
                 {static_cast<std::int64_t>(digest.algorithm()), digest.value(), repository}, [&](const sql::Row& row) {
                   out = StoredManifest{digest, std::string(row.text(0)),
                                        std::make_shared<const std::string>(as_text(row.blob(1)))};

@@ -71,13 +71,21 @@ Result<> Catalog::set_setting(std::string_view name, std::string_view value) {
 }
 
 Result<> Catalog::pair_with_store(const std::string& store_id) {
-  TRY_ASSIGN(const auto known, setting("store_id"));
-  if (!known) return set_setting("store_id", store_id);
-  if (*known != store_id)
+  auto known = setting("store_id");
+  if (known && !*known) {
+    TRY(m_database.write([&](sql::Session& session) -> Result<> {
+      // Another server may be faster.
+      session.run("INSERT INTO setting (name, value) VALUES ('store_id', $1) ON CONFLICT DO NOTHING", {store_id});
+      return {};
+    }));
+    known = setting("store_id");
+  }
+  if (!known) return std::unexpected(known.error());
+  if (**known != store_id)
     return fail(Failure::conflict,
                 fmt::format("this catalog belongs to store {}, but the store here is {}: one of them was restored or "
                             "replaced alone. Put the matching pair back.",
-                            *known, store_id));
+                            **known, store_id));
   return {};
 }
 

@@ -80,9 +80,8 @@ void PostgresDatabase::give_back(std::unique_ptr<PostgresConnection> connection)
 Result<> PostgresDatabase::read(const std::function<void(Session&)>& work) {
   for (int attempt = 1;; ++attempt) {
     TRY_ASSIGN(auto connection, borrow());
-    connection->forget_rows();
     const auto result = guarded([&]() -> Result<> {
-      connection->defer("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+      connection->begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
       work(*connection);
       return {};
     });
@@ -155,7 +154,7 @@ PostgresDatabase::Then PostgresDatabase::give_up(const Jobs& jobs, const Error& 
 
 Result<> PostgresDatabase::begin() {
   auto begun = guarded([&]() -> Result<> {
-    m_writer->defer("BEGIN ISOLATION LEVEL READ COMMITTED");
+    m_writer->begin("BEGIN ISOLATION LEVEL READ COMMITTED");
     m_writer->run("SELECT pg_advisory_xact_lock($1)", {lock_of_writes});
     return {};
   });

@@ -114,12 +114,17 @@ Failure failure_of(std::string_view state) {
       {"57014", Failure::busy},         // took too long
       {"22021", Failure::invalid},      // no UTF-8, or a NUL
       {"54", Failure::too_large},       // an index entry, a statement
-      {"42501", Failure::denied},       // privileges
       {"XX001", Failure::corrupt},      // a table's bytes
       {"XX002", Failure::corrupt},      // an index's
   };
   const auto* found = std::ranges::find_if(meanings, [&](const auto& one) { return state.starts_with(one.state); });
   return found == std::end(meanings) ? Failure::io : found->failure;
+}
+
+/// These are told to whoever asked, who need not know where the database is.
+bool is_told_to_clients(Failure failure) {
+  return failure == Failure::busy || failure == Failure::conflict || failure == Failure::invalid ||
+         failure == Failure::too_large;
 }
 
 /// One line of what libpq says.
@@ -192,9 +197,12 @@ Result<> PostgresConnection::prepare_session() {
   if (!encoding || std::string_view(encoding) != "UTF8")
     return fail(Failure::invalid, fmt::format("{} keeps text as {}: make it with ENCODING 'UTF8'", m_name,
                                               encoding ? encoding : "something unknown"));
-  // Compiling a statement costs more than any of ours. Without a synchronous commit, what was answered may be lost.
+  // Joins are made in the order of the text: of a young table PostgreSQL knows too little to find a better one, and has
+  // been seen to read all manifests of a repository for one tag. Compiling a statement costs more than any of ours.
+  // Without a synchronous commit, what was answered may be lost.
   const auto settings = fmt::format(
-      "SET lock_timeout = {}; SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}; SET jit = off; "
+      "SET lock_timeout = {}; SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}; "
+      "SET join_collapse_limit = 1; SET jit = off; "
       "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
       m_patience.lock.count(), m_patience.statement.count(), m_patience.pause.count());
   const Answer done(PQexec(m_connection, settings.c_str()), PQclear);
@@ -219,6 +227,11 @@ void PostgresConnection::sent(int code) {
 void PostgresConnection::sync() {
   if (PQpipelineSync(m_connection) != 1) lose(PQerrorMessage(m_connection));
   m_is_sync_due = true;
+}
+
+void PostgresConnection::begin(const char* text) {
+  m_has_given_rows = m_has_lost_race = false;
+  defer(text);
 }
 
 void PostgresConnection::defer(const char* text) {
@@ -371,7 +384,10 @@ Error PostgresConnection::error_of(const pg_result* answer) {
   // Its socket may be open for a moment yet.
   m_is_lost = m_is_lost || failure == Failure::unavailable;
   m_has_lost_race = m_has_lost_race || std::string_view(state) == "40001" || std::string_view(state) == "40P01";
-  return {failure, fmt::format("{}: {} ({})", m_name, line_of(said ? said : "no message"), state)};
+  if (failure == Failure::invalid)
+    return {failure, "text that is no UTF-8, or has a NUL in it, can neither be kept nor looked up"};
+  return {failure, fmt::format("{}: {} ({})", is_told_to_clients(failure) ? "the database" : m_name,
+                               line_of(said ? said : "no message"), state)};
 }
 
 void PostgresConnection::lose(std::string_view why) {

@@ -20,11 +20,11 @@ namespace slipway::sql {
 
 /// How long a connection waits for what. The server ends what passes the first three, whatever became of the client.
 struct PostgresPatience {
-  std::chrono::milliseconds lock{20'000};       ///< for the other servers' writes
-  std::chrono::milliseconds statement{60'000};  ///< for one statement to end
-  std::chrono::milliseconds pause{5'000};       ///< from one statement of a transaction to the next
-  std::chrono::milliseconds silence{75'000};    ///< for the server to say anything at all
-  std::chrono::milliseconds outcome{15'000};    ///< for word of what became of a COMMIT; longer than a pause
+  std::chrono::milliseconds lock{20'000};        ///< for the other servers' writes
+  std::chrono::milliseconds statement{120'000};  ///< for one statement to end
+  std::chrono::milliseconds pause{5'000};        ///< from one statement of a transaction to the next
+  std::chrono::milliseconds silence{135'000};    ///< for the server to say anything at all
+  std::chrono::milliseconds outcome{15'000};     ///< for word of what became of a COMMIT; longer than a pause
 };
 
 /// Where a database is.
@@ -52,6 +52,8 @@ public:
   Result<> script(const char* text) override;
   void around_commit(std::function<void()> begin, std::function<void()> end) override;
 
+  /// Begins a transaction, along with the first statement: BEGIN and its options.
+  void begin(const char* text);
   /// Sends a statement along with the next one, whose failure its own is then; SQL without parameters or rows.
   void defer(const char* text);
   /// Sends what was deferred, without waiting for its end.
@@ -65,9 +67,8 @@ public:
   bool has_lost_race() const { return m_has_lost_race; }
   /// A statement failed: what comes is refused until a ROLLBACK.
   bool has_failed() const;
-  /// Whether any row was handed out since the last forget_rows().
+  /// Any row of the transaction was handed out.
   bool has_given_rows() const { return m_has_given_rows; }
-  void forget_rows() { m_has_given_rows = false; }
 
   struct CommitHooks {
     std::function<void()> begin, end;
