@@ -212,6 +212,52 @@ TEST_F(PostgresTest, ACommitWhoseAnswerIsLostIsDoneOnce) {
   EXPECT_EQ(count(*m_database), 3);
 }
 
+TEST_F(PostgresTest, WhereverTheConnectionBreaksAWriteIsDoneOnce) {
+  using Way = test::TcpProxy::Way;
+  test::TcpProxy proxy(server_port());
+  const auto database = open(through(proxy));
+  ASSERT_TRUE(add(*database, 0));
+  ASSERT_TRUE(add(*database, 1));
+  std::int64_t id = 2;
+  const auto before = proxy.accepted();
+  // About what a write sends and gets; what is beyond its end hits the next one.
+  for (const auto& [way, bytes] : {std::pair{Way::to_server, 900}, std::pair{Way::to_client, 500}})
+    for (int at = 0; at < bytes; at += 7) {
+      proxy.cut_after(way, at);
+      const auto written = add(*database, id);
+      ASSERT_TRUE(written) << "after " << at << " bytes: " << written.error().message;
+      ++id;
+    }
+  EXPECT_GT(proxy.accepted() - before, 80);
+  EXPECT_EQ(count(*m_database), id);  // and no id twice, or it would have been refused
+}
+
+TEST_F(PostgresTest, WhereverTheConnectionBreaksAReadIsWholeOrFails) {
+  test::TcpProxy proxy(server_port());
+  const auto database = open(through(proxy));
+  ASSERT_TRUE(m_database->write([](Session& session) -> Result<> {
+    session.run("INSERT INTO item (id) SELECT * FROM generate_series(1, 20)");
+    return {};
+  }));
+  int whole = 0;
+  for (int at = 0; at < 700; at += 7) {
+    proxy.cut_after(test::TcpProxy::Way::to_client, at);
+    std::int64_t sum = 0;
+    const auto read = database->read([&](Session& session) {
+      sum = 0;
+      session.run("SELECT id FROM item", {}, [&](const Row& row) { sum += row.integer(0); });
+    });
+    if (read) {
+      ++whole;
+      EXPECT_EQ(sum, 210);
+    } else {
+      EXPECT_EQ(read.error().failure, Failure::unavailable);
+    }
+  }
+  EXPECT_GT(whole, 10);
+  EXPECT_LT(whole, 100);
+}
+
 TEST_F(PostgresTest, ACommitThatNobodyKnowsOfIsSaidToBeSo) {
   test::TcpProxy proxy(server_port());
   const auto database = open(through(proxy));

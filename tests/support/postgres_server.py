@@ -39,12 +39,17 @@ def free_port():
         return listener.getsockname()[1]
 
 
+def memory():
+    """A folder in memory, if there is one with some room."""
+    folder = "/dev/shm"
+    return folder if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > 1 << 30 else None
+
+
 class PostgresServer:
     """Started by its construction; stopped by close(). With `keep` it flushes, as one has to that may lose its power."""
 
     def __init__(self, keep=False):
-        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) and not keep else None
-        self.folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=memory))
+        self.folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=None if keep else memory()))
         self.port = free_port()
         self.url = f"postgresql://slipway@127.0.0.1:{self.port}/slipway"
         self._bin = programs()

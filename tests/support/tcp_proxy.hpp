@@ -2,16 +2,18 @@
 // A stretch of network between a client and a server on loopback, where tests let things go wrong: it passes bytes
 // through, and stalls, cuts or refuses when it is told to.
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <list>
 #include <mutex>
 #include <poll.h>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
@@ -53,8 +55,11 @@ public:
   void stall(bool stalls = true) { m_stalls = stalls; }
   /// Ends all connections there are.
   void cut() { ++m_cuts; }
-  /// Ends a connection once it has passed so many more bytes this way, all connections taken together.
-  void cut_after(Way way, std::int64_t bytes) { left(way) = bytes; }
+  /// Once: ends the connection that has passed the last of so many more bytes this way, all connections taken together.
+  void cut_after(Way way, std::int64_t bytes) {
+    m_left_to_server = m_left_to_client = no_limit;
+    left(way) = bytes;
+  }
   /// Once, as soon as the client sends `text`: with `passes`, the server gets it, and its answer is lost; else it does
   /// not get it either.
   void cut_at(std::string text, bool passes) {
@@ -139,7 +144,7 @@ private:
       sent += some;
     }
     if (passing == n) return true;
-    left(way) = std::numeric_limits<std::int64_t>::max();
+    left(way) = no_limit;
     return false;
   }
 
@@ -153,8 +158,8 @@ private:
   std::uint16_t m_port = 0;
   std::atomic<bool> m_is_closing{false}, m_refuses{false}, m_stalls{false};
   std::atomic<int> m_accepted{0}, m_cuts{0};
-  std::atomic<std::int64_t> m_left_to_server{std::numeric_limits<std::int64_t>::max()};
-  std::atomic<std::int64_t> m_left_to_client{std::numeric_limits<std::int64_t>::max()};
+  static constexpr std::int64_t no_limit = std::numeric_limits<std::int64_t>::max();
+  std::atomic<std::int64_t> m_left_to_server{no_limit}, m_left_to_client{no_limit};
 
   std::mutex m_mutex;  // guards the text
   std::string m_text;
