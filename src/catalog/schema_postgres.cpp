@@ -297,7 +297,9 @@ SELECT setval(pg_get_serial_sequence('manifest', 'id'), COALESCE(MAX(id), 0) + 1
 SELECT setval(pg_get_serial_sequence('tag_history', 'id'), COALESCE(MAX(id), 0) + 1, false) FROM tag_history;
 )sql";
 
+// Whatever is done to the tables here takes as long as it takes.
 constexpr const char* ledger = R"sql(
+SET LOCAL statement_timeout = 0;
 CREATE TABLE IF NOT EXISTS migration (
   version        BIGINT PRIMARY KEY,
   oldest_reader  BIGINT NOT NULL,
@@ -310,7 +312,7 @@ CREATE TABLE IF NOT EXISTS migration (
 const Schema& postgres_schema() {
   static const auto first = std::string(tables) + references;
   static const Migration all[] = {{5, 5, first.c_str()}};
-  static const auto end_filling = std::string(references) + move_sequences;
+  static const auto end_filling = std::string("SET LOCAL statement_timeout = 0;") + references + move_sequences;
   static const Schema schema{ledger, all, forget_references, end_filling.c_str()};
   return schema;
 }

@@ -203,7 +203,12 @@ Result<> PostgresDatabase::commit(const std::vector<PostgresConnection::CommitHo
   });
   if (!result) {
     again = m_writer->has_lost_race();
-    if (m_writer->is_lost()) result = find_outcome(again);
+    if (m_writer->is_lost()) {
+      result = find_outcome(again);
+    } else {
+      m_writer.reset();  // with it the lock, whatever state the transaction is in
+      m_has_table = false;
+    }
   }
   for (const auto& hook : hooks) hook.end();
   return result;

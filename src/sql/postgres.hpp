@@ -12,7 +12,8 @@
 //
 // Reads: a bounded pool of connections, one state each (REPEATABLE READ).
 //
-// The connection has to be to the server itself, or by way of a pooler that gives whole sessions.
+// The connection has to be to the server itself, or by way of a pooler that gives whole sessions. Durable is what the
+// server calls committed: where a standby may take its place, it has to wait for that one (synchronous_standby_names).
 
 #include "sql/database.hpp"
 #include "sql/postgres_connection.hpp"

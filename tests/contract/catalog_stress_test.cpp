@@ -22,6 +22,15 @@ struct Event {
 
 class CatalogStress : public CatalogContract {
 protected:
+  CatalogStress() {
+    if (!m_database->is_shared()) return;
+    m_other_database = m_ground->open();
+    m_other_catalog = std::move(Catalog::open(*m_other_database, m_clock).value());
+  }
+
+  /// Where several servers share the database, one operation is done by this one and the next by another.
+  Catalog& catalog() { return m_other_catalog && m_turns++ % 2 == 1 ? *m_other_catalog : *m_catalog; }
+
   template <typename Operation>
   void record(std::vector<Event>& events, bool writes, Operation operation) {
     Event event{.start = m_ticks++, .end = 0, .seen = {}, .writes = writes};
@@ -33,19 +42,22 @@ protected:
   void put_often(int writer, int times, std::vector<Event>& events) {
     for (int i = 0; i < times; ++i)
       record(events, true, [&](std::string& seen) {
-        seen = put("r", manifest(std::to_string(writer) + "-" + std::to_string(i)), {"t"}).text();
-        return true;
+        const auto pushed = manifest(std::to_string(writer) + "-" + std::to_string(i));
+        seen = pushed.digest.text();
+        const bool put = catalog().put_manifest("r", pushed, {"t"}, "alice", true).has_value();
+        EXPECT_TRUE(put);
+        return put;
       });
   }
 
   void delete_often(const std::atomic<bool>& done, std::vector<Event>& events) {
-    while (!done) record(events, true, [&](std::string&) { return m_catalog->remove_tag("r", "t", "x").has_value(); });
+    while (!done) record(events, true, [&](std::string&) { return catalog().remove_tag("r", "t", "x").has_value(); });
   }
 
   void read_often(const std::atomic<bool>& done, std::vector<Event>& events) {
     while (!done)
       record(events, false, [&](std::string& seen) {
-        const auto found = m_catalog->find_tag("r", "t");
+        const auto found = catalog().find_tag("r", "t");
         if (found) seen = found->digest.text();
         EXPECT_TRUE(found || found.error().failure == Failure::not_found);
         return true;
@@ -53,6 +65,9 @@ protected:
   }
 
   std::atomic<std::uint64_t> m_ticks{0};
+  std::atomic<std::uint64_t> m_turns{0};
+  std::unique_ptr<sql::Database> m_other_database;
+  std::unique_ptr<Catalog> m_other_catalog;
 };
 INSTANTIATE_FOR_DATABASES(CatalogStress);
 
