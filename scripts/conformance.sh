@@ -13,7 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/server.sh
 source scripts/server.sh
 
-readonly results=$PWD/build/conformance${SLIPWAY_TEST_STORE:+-bucket}
+readonly results=$PWD/build/conformance${SLIPWAY_TEST_STORE:+-bucket}${SLIPWAY_TEST_POSTGRES:+-postgres}
 # A colon in the password, because Basic authentication must split at the first one only.
 readonly user=conformance password='open:sesame 7'
 

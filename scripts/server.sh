@@ -16,6 +16,11 @@ start_server() {
   mkdir -p "$(dirname "$log")"
   # The tests' bucket, if there is one: each server has a prefix of its own.
   [ -z "${SLIPWAY_TEST_STORE:-}" ] || set -- "$@" --store "${SLIPWAY_TEST_STORE%%\?*}/$$-$RANDOM?${SLIPWAY_TEST_STORE#*\?}"
+  if [ -n "${SLIPWAY_TEST_POSTGRES:-}" ]; then # and a database
+    local name=server_$$_$RANDOM
+    psql -X -q "$SLIPWAY_TEST_POSTGRES" -c "CREATE DATABASE $name TEMPLATE template0"
+    set -- "$@" --catalog "${SLIPWAY_TEST_POSTGRES%/*}/$name"
+  fi
   "$SLIPWAY_BIN" serve --data "$data" "$@" >"$log" 2>&1 &
   server_pid=$!
   for ((i = 0; i < 300; i++)); do

@@ -25,6 +25,12 @@ public:
   // ---- itself (settings.cpp) ----
   Result<std::optional<std::string>> setting(std::string_view name);
   Result<> set_setting(std::string_view name, std::string_view value);
+  /// Its value, which is `fresh` from now on if it had none: the same for all servers that ask at once.
+  Result<std::string> setting_or(std::string_view name, std::string_view fresh);
+  /// True if `holder` has the lease for `duration` from now on: nobody else's has been running.
+  Result<bool> take_lease(std::string_view name, std::string_view holder, std::chrono::seconds duration);
+  /// Other servers may use the same catalog.
+  bool is_shared() const { return m_database.is_shared(); }
   /// Remembers the store's identity the first time; afterwards Failure::conflict for another one.
   Result<> pair_with_store(const std::string& store_id);
   /// A location id nobody had before and nobody gets again.

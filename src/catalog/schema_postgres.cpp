@@ -297,6 +297,15 @@ SELECT setval(pg_get_serial_sequence('manifest', 'id'), COALESCE(MAX(id), 0) + 1
 SELECT setval(pg_get_serial_sequence('tag_history', 'id'), COALESCE(MAX(id), 0) + 1, false) FROM tag_history;
 )sql";
 
+// Work that one server at a time does for all that share a catalog.
+constexpr const char* leases = R"sql(
+CREATE TABLE lease (
+  name      TEXT COLLATE "C" PRIMARY KEY,
+  holder    TEXT NOT NULL,               -- a process
+  until_at  BIGINT NOT NULL              -- then anybody may take it
+);
+)sql";
+
 // Whatever is done to the tables here takes as long as it takes.
 constexpr const char* ledger = R"sql(
 SET LOCAL statement_timeout = 0;
@@ -311,7 +320,7 @@ CREATE TABLE IF NOT EXISTS migration (
 
 const Schema& postgres_schema() {
   static const auto first = std::string(tables) + references;
-  static const Migration all[] = {{5, 5, first.c_str()}};
+  static const Migration all[] = {{5, 5, first.c_str()}, {6, 5, leases}};
   static const auto end_filling = std::string("SET LOCAL statement_timeout = 0;") + references + move_sequences;
   static const Schema schema{ledger, all, forget_references, end_filling.c_str()};
   return schema;

@@ -314,6 +314,15 @@ CREATE TRIGGER setting_deleted AFTER DELETE ON setting WHEN OLD.name NOT IN ('to
   BEGIN INSERT INTO change (entity, name) VALUES (1, OLD.name); END;
 )sql";
 
+// Work that one server at a time does for all that share a catalog.
+constexpr const char* leases = R"sql(
+CREATE TABLE lease (
+  name      TEXT PRIMARY KEY,
+  holder    TEXT NOT NULL,               -- a process
+  until_at  INTEGER NOT NULL             -- then anybody may take it
+) STRICT, WITHOUT ROWID;
+)sql";
+
 constexpr const char* ledger = R"sql(
 CREATE TABLE IF NOT EXISTS migration (
   version        INTEGER PRIMARY KEY,
@@ -322,7 +331,8 @@ CREATE TABLE IF NOT EXISTS migration (
 ) STRICT
 )sql";
 
-constexpr Migration all[] = {{1, 1, first}, {2, 2, referrers}, {3, 2, cache_entries}, {4, 4, packs}, {5, 5, journal}};
+constexpr Migration all[] = {{1, 1, first}, {2, 2, referrers}, {3, 2, cache_entries},
+                             {4, 4, packs}, {5, 5, journal},   {6, 5, leases}};
 
 }  // namespace
 

@@ -70,22 +70,38 @@ Result<> Catalog::set_setting(std::string_view name, std::string_view value) {
   });
 }
 
+Result<std::string> Catalog::setting_or(std::string_view name, std::string_view fresh) {
+  TRY_ASSIGN(auto known, setting(name));
+  if (known) return std::move(*known);
+  TRY(m_database.write([&](sql::Session& session) -> Result<> {
+    session.run("INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING", {name, fresh});
+    return {};
+  }));
+  TRY_ASSIGN(known, setting(name));
+  if (!known) return fail(Failure::conflict, fmt::format("the setting '{}' was removed meanwhile", name));
+  return std::move(*known);
+}
+
+Result<bool> Catalog::take_lease(std::string_view name, std::string_view holder, std::chrono::seconds duration) {
+  const auto until = to_micros(m_clock.now() + duration);
+  bool taken = false;
+  TRY(m_database.write([&](sql::Session& session) -> Result<> {
+    taken = session.run("INSERT INTO lease (name, holder, until_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE "
+                        "SET holder = EXCLUDED.holder, until_at = EXCLUDED.until_at WHERE lease.holder = $2 OR "
+                        "lease.until_at < $4",
+                        {name, holder, until, now()}) > 0;
+    return {};
+  }));
+  return taken;
+}
+
 Result<> Catalog::pair_with_store(const std::string& store_id) {
-  auto known = setting("store_id");
-  if (known && !*known) {
-    TRY(m_database.write([&](sql::Session& session) -> Result<> {
-      // Another server may be faster.
-      session.run("INSERT INTO setting (name, value) VALUES ('store_id', $1) ON CONFLICT DO NOTHING", {store_id});
-      return {};
-    }));
-    known = setting("store_id");
-  }
-  if (!known) return std::unexpected(known.error());
-  if (**known != store_id)
+  TRY_ASSIGN(const auto known, setting_or("store_id", store_id));
+  if (known != store_id)
     return fail(Failure::conflict,
                 fmt::format("this catalog belongs to store {}, but the store here is {}: one of them was restored or "
                             "replaced alone. Put the matching pair back.",
-                            **known, store_id));
+                            known, store_id));
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include "cli/config_values.hpp"
 #include "http/address.hpp"
 #include "s3/bucket_url.hpp"
+#include "sql/postgres_connection.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -172,6 +173,30 @@ Result<> check_store(const std::string& text) {
   return {};
 }
 
+Result<> check_catalog(const std::string& text) {
+  if (text.empty()) return {};
+  TRY(sql::PostgresAddress::parse(text));
+  return {};
+}
+
+/// Shown without a password that it may have.
+Key catalog_key() {
+  auto key = text_key(
+      "catalog.url", [](Config& c) -> auto& { return c.catalog; },
+      "The catalog's database, if not SQLite in server.data: postgresql://USER@HOST:PORT/DATABASE; several servers may "
+      "share it, and a store in a bucket. The password is better in ~/.pgpass or PGPASSWORD",
+      check_catalog);
+  key.show = [](const Config& config) {
+    auto text = config.catalog;
+    const auto host = text.find('@');
+    const auto user = text.find("://");
+    const auto password = user == text.npos ? text.npos : text.find(':', user + 3);
+    if (host != text.npos && password < host) text.replace(password + 1, host - password - 1, "***");
+    return toml_text(text);
+  };
+  return key;
+}
+
 #define FIELD(expression) [](Config& c) -> auto& { return c.expression; }
 
 const std::vector<Key>& all_keys() {
@@ -199,6 +224,7 @@ const std::vector<Key>& all_keys() {
           "Addresses or networks of reverse proxies whose X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Proto and "
           "X-Request-Id are believed; \"unix\" for unix sockets",
           check_network),
+      catalog_key(),
       text_key("store.url", FIELD(store),
                "Where the bytes are, if not in files below server.data: s3://BUCKET/PREFIX?endpoint=URL&region=REGION; "
                "further parameters are style, ca, storage_class, sse, sse_key. Keys come from where AWS's tools have "
@@ -378,6 +404,8 @@ Result<> check_config(const Config& config) {
     return fail(Failure::invalid, "access.token_lifetime is less than a second: tokens would be of no use");
   if (config.redirect_lifetime > std::chrono::days(7))
     return fail(Failure::invalid, "store.redirect_lifetime is more than 7d: no object store takes such a URL");
+  if (!config.catalog.empty() && config.store.empty())
+    return fail(Failure::invalid, "catalog.url is for a store in a bucket: set store.url too");
   if (config.listen.empty()) return fail(Failure::invalid, "server.listen is empty: there is nowhere to listen");
   if (!config.admins.empty() && config.htpasswd.empty())
     return fail(Failure::invalid, "access.admins names users, but access.htpasswd is not set");

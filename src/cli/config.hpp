@@ -25,7 +25,8 @@ struct Config {
   http::Limits limits;
   std::size_t manifest_bytes = 4U << 20;
   std::uint64_t blob_bytes = 0;
-  std::string store;  ///< s3://…; empty: in files below `data`
+  std::string catalog;  ///< postgresql://…; empty: SQLite in `data`
+  std::string store;    ///< s3://…; empty: in files below `data`
   std::uint64_t store_cache = 1U << 30;
   std::string redirect = "always";
   std::chrono::milliseconds redirect_lifetime = std::chrono::minutes(20);

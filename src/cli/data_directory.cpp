@@ -3,6 +3,7 @@
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "cli/copy.hpp"
+#include "sql/postgres.hpp"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -37,41 +38,69 @@ static Result<> refuse_lost_catalog(const std::filesystem::path& file, StorePlac
                                      "again of the journal in the store");
 }
 
+/// The same of a database that others keep.
+static Result<> refuse_empty_catalog(catalog::Catalog& catalog, StorePlace& place) {
+  TRY_ASSIGN(const auto known, catalog.setting("store_id"));
+  if (known) return {};
+  TRY_ASSIGN(const bool no_blobs, place.store().is_empty());
+  TRY_ASSIGN(const auto objects, place.journal().list());
+  TRY_ASSIGN(const auto since, catalog.setting("store_id"));  // another server may just have begun to use both
+  if (since || (no_blobs && objects.empty())) return {};
+  return fail(Failure::conflict,
+              "the catalog's database is empty, but the store has been in use: put the database back, "
+              "or correct catalog.url or store.url");
+}
+
 Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const Config& config, const Clock& clock, bool create) {
   const auto& path = config.data;
   std::error_code error;
-  const auto catalog_file = path / "catalog.sqlite";
-  if (!std::filesystem::exists(catalog_file, error) && !create)
+  const bool is_there = std::filesystem::exists(config.catalog.empty() ? path / "catalog.sqlite" : path, error);
+  if (!is_there && !create)
     return fail(Failure::not_found,
                 path.string() + " is not a Slipway data directory: 'slipway init --data DIR' makes one");
   if (is_backup(path))
     return fail(Failure::conflict, path.string() + " is a backup: 'slipway restore " + path.string() +
                                        " --data DIR' makes a data directory of it");
   TRY_ASSIGN(auto lock, DirectoryLock::take(path));
-  std::unique_ptr<DataDirectory> directory(new DataDirectory(std::filesystem::absolute(path), std::move(lock)));
+  std::unique_ptr<DataDirectory> directory(new DataDirectory(std::filesystem::absolute(path), std::move(lock), clock));
   TRY_ASSIGN(directory->m_place, StorePlace::open(config, clock, create));
-  auto& store = directory->store();
-  TRY_ASSIGN(directory->m_store_id, store.identity());
-  TRY(refuse_lost_catalog(catalog_file, *directory->m_place));
-  auto database = sql::SqliteDatabase::open(catalog_file);
-  if (!database) return std::unexpected(database.error());
-  directory->m_database = std::move(*database);
-  auto catalog = catalog::Catalog::open(*directory->m_database, clock);
-  if (!catalog) return std::unexpected(catalog.error().during(catalog_file.string()));
-  directory->m_catalog = std::move(*catalog);
-  if (auto paired = directory->m_catalog->pair_with_store(directory->m_store_id); !paired)
-    return std::unexpected(paired.error().during(catalog_file.string()));
-  TRY_ASSIGN(const auto first_free, directory->m_catalog->first_free_location());
-  TRY_ASSIGN(const auto highest, store.highest(first_free));
-  const auto skipped =
-      directory->m_catalog->skip_locations(highest, [&](blob::LocationId id) { return store.is_finished(id); });
-  if (!skipped) return std::unexpected(skipped.error().during(catalog_file.string()));
-  if (*skipped)
-    log::warn("the catalog is older than the store: what was pushed since has lost its names; its bytes are kept, and "
-              "counted by 'slipway doctor --deep'",
-              {{"catalog", catalog_file.string()}});
+  TRY_ASSIGN(directory->m_store_id, directory->store().identity());
+  TRY(directory->open_catalog(config));
+  const auto name = config.catalog.empty() ? (path / "catalog.sqlite").string() : "the catalog (catalog.url)";
+  if (auto paired = directory->pair(config); !paired) return std::unexpected(paired.error().during(name));
   TRY(sync_directory(path));
   return directory;
+}
+
+Result<> DataDirectory::open_catalog(const Config& config) {
+  if (!config.catalog.empty()) {
+    TRY_ASSIGN(m_database, sql::PostgresDatabase::open({.url = config.catalog}));
+    m_shared_clock = std::make_unique<catalog::SharedClock>(*m_database);
+    TRY(m_shared_clock->compare());
+    TRY_ASSIGN(m_catalog, catalog::Catalog::open(*m_database, *m_shared_clock));
+    return refuse_empty_catalog(*m_catalog, *m_place);
+  }
+  const auto file = config.data / "catalog.sqlite";
+  TRY(refuse_lost_catalog(file, *m_place));
+  TRY_ASSIGN(m_database, sql::SqliteDatabase::open(file));
+  auto opened = catalog::Catalog::open(*m_database, m_clock);
+  if (!opened) return std::unexpected(opened.error().during(file.string()));
+  m_catalog = std::move(*opened);
+  return {};
+}
+
+/// Store and catalog belong together, and the one is not from before the other.
+Result<> DataDirectory::pair(const Config& config) {
+  TRY(m_catalog->pair_with_store(m_store_id));
+  TRY_ASSIGN(const auto first_free, m_catalog->first_free_location());
+  TRY_ASSIGN(const auto highest, store().highest(first_free));
+  TRY_ASSIGN(const bool skipped,
+             m_catalog->skip_locations(highest, [&](blob::LocationId id) { return store().is_finished(id); }));
+  if (skipped)
+    log::warn("the catalog is older than the store: what was pushed since has lost its names; its bytes are kept, and "
+              "counted by 'slipway doctor --deep'",
+              {{"catalog", config.catalog.empty() ? (config.data / "catalog.sqlite").string() : "catalog.url"}});
+  return {};
 }
 
 DataDirectory::~DataDirectory() {

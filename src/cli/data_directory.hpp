@@ -1,8 +1,10 @@
 #pragma once
-// The data directory: DIR/catalog.sqlite, DIR/lock, and while a server runs DIR/server.json; further DIR/store/, or
-// DIR/cache/ where the store is in a bucket. One process at a time uses it; docs/on-disk-format.md describes it.
+// The data directory: DIR/catalog.sqlite unless the catalog is elsewhere, DIR/lock, and while a server runs
+// DIR/server.json; further DIR/store/, or DIR/cache/ where the store is in a bucket. One process at a time uses it;
+// docs/on-disk-format.md describes it.
 
 #include "catalog/catalog.hpp"
+#include "catalog/shared_clock.hpp"
 #include "cli/store_place.hpp"
 #include "sql/sqlite.hpp"
 
@@ -35,20 +37,32 @@ public:
   /// The store's place for the journal.
   blob::Objects& journal() { return m_place->journal(); }
   const std::string& store_id() const { return m_store_id; }
+  /// What decides about times here: the catalog's, where it is shared.
+  const Clock& clock() const {
+    if (m_shared_clock) return *m_shared_clock;
+    return m_clock;
+  }
+  /// Now and then, for that.
+  Result<> compare_clocks() { return m_shared_clock ? m_shared_clock->compare() : Result<>(); }
   const std::filesystem::path& path() const { return m_path; }
 
   /// Tells clients on this machine where the server listens.
   Result<> announce(const std::vector<std::string>& urls);
 
 private:
-  DataDirectory(std::filesystem::path path, DirectoryLock lock) : m_path(std::move(path)), m_lock(std::move(lock)) {}
+  DataDirectory(std::filesystem::path path, DirectoryLock lock, const Clock& clock)
+      : m_path(std::move(path)), m_lock(std::move(lock)), m_clock(clock) {}
+  Result<> open_catalog(const Config& config);
+  Result<> pair(const Config& config);
 
   const std::filesystem::path m_path;
   const DirectoryLock m_lock;
   bool m_announced = false;
   std::unique_ptr<StorePlace> m_place;
   std::string m_store_id;
-  std::unique_ptr<sql::SqliteDatabase> m_database;
+  const Clock& m_clock;
+  std::unique_ptr<sql::Database> m_database;
+  std::unique_ptr<catalog::SharedClock> m_shared_clock;
   std::unique_ptr<catalog::Catalog> m_catalog;
 };
 

@@ -86,6 +86,7 @@ private:
                          [this] { return run_init(m_common); });
     add_config_option(init);
     add_key_option(init, "--data", "server.data", "DIR", "The data directory");
+    add_key_option(init, "--catalog", "catalog.url", "URL", "Where the catalog is to be: postgresql://…");
     add_key_option(init, "--store", "store.url", "URL", "Where the bytes are to be, if not in files there: s3://…");
     add_json_option(init);
 
@@ -94,6 +95,10 @@ private:
     add_key_option(serve, "--data", "server.data", "DIR", "The data directory; made if it is missing");
     add_key_option(serve, "--store", "store.url", "URL",
                    "Where the bytes are, if not in files there: s3://BUCKET/PREFIX?endpoint=URL&region=REGION");
+    add_key_option(serve, "--redirect", "store.redirect", "WHAT",
+                   "Which blobs of a bucket clients are sent there for: always, large or never");
+    add_key_option(serve, "--catalog", "catalog.url", "URL",
+                   "Where the catalog is, if not in SQLite there: postgresql://USER@HOST:PORT/DATABASE");
     add_list_option(serve, "--listen", "server.listen", "ADDRESS",
                     "HOST:PORT, [IPV6]:PORT or unix:/path; may be given several times");
     add_key_option(serve, "--tls-certificate", "tls.certificate", "FILE", "Certificate chain, PEM");
@@ -138,6 +143,8 @@ private:
         ->type_name("URL");
     made->add_option("--data", m_target.data, "Data directory of a stopped server")->type_name("DIR");
     add_key_option(made, "--store", "store.url", "URL", "With --data: where its bytes are, if not in files there");
+    add_key_option(made, "--catalog", "catalog.url", "URL",
+                   "With --data: where its catalog is, if not in SQLite there");
     made->add_option("--token", m_target.token, "Admin token (default: $SLIPWAY_TOKEN)")->type_name("TOKEN");
     made->add_option("--ca", m_target.ca_file, "Certificates to trust, PEM")->type_name("FILE");
     add_config_option(made);

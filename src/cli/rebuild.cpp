@@ -155,6 +155,7 @@ void tell(const Outcome& outcome, const RebuildOptions& options, const fs::path&
 int run_rebuild(const Common& common, const RebuildOptions& options) {
   const auto config = load_config(common);
   if (!config) return report(config.error());
+  if (const auto sqlite = expect_sqlite(*config, "rebuild"); !sqlite) return report(sqlite.error());
   const auto outcome = rebuild(*config, options, SystemClock());
   if (!outcome) return report(outcome.error());
   if (common.json)

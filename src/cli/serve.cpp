@@ -8,6 +8,7 @@
 #include "http/server.hpp"
 #include "lifecycle/janitor.hpp"
 #include "lifecycle/journal_keeper.hpp"
+#include "lifecycle/lease.hpp"
 #include "oci/registry.hpp"
 
 #include <algorithm>
@@ -63,11 +64,10 @@ Result<access::Anonymous> decide_anonymous(const Config& config, const std::vect
 /// Signs the tokens given to clients; kept in the catalog, so that they outlive a restart and replicas know each
 /// other's.
 Result<std::string> token_key(catalog::Catalog& catalog) {
-  TRY_ASSIGN(auto known, catalog.setting("token_key"));
-  if (known) return std::move(*known);
   auto fresh = random_hex(32);
-  if (!catalog.is_read_only()) TRY(catalog.set_setting("token_key", fresh));
-  return fresh;
+  if (!catalog.is_read_only()) return catalog.setting_or("token_key", fresh);
+  TRY_ASSIGN(auto known, catalog.setting("token_key"));
+  return known ? std::move(*known) : fresh;
 }
 
 Result<std::unique_ptr<access::Access>> open_access(const Config& config, access::Anonymous anonymous,
@@ -120,9 +120,13 @@ oci::RegistryOptions registry_options(const Config& config) {
 }
 
 /// Until SIGTERM or SIGINT; SIGHUP and a look every two seconds read the users again.
-void wait_for_end(const Signals& signals, access::Access& access) {
-  for (;;) {
+void wait_for_end(const Signals& signals, access::Access& access, DataDirectory& directory) {
+  constexpr unsigned looks_at_clocks = 15;
+  for (unsigned look = 1;; ++look) {
     const int number = signals.wait(std::chrono::seconds(2));
+    if (look % looks_at_clocks == 0)
+      if (const auto compared = directory.compare_clocks(); !compared)
+        log::warn("the catalog's time cannot be had", {{"error", compared.error().message}});
     if (number == SIGTERM || number == SIGINT) {
       log::info("stopping", {{"signal", number == SIGTERM ? "SIGTERM" : "SIGINT"}});
       return;
@@ -147,9 +151,10 @@ Result<> serve(const Config& config) {
 
   TRY_ASSIGN(const auto anonymous, decide_anonymous(config, listen));
 
-  const SystemClock clock;
+  const SystemClock system_clock;
   Metrics metrics;
-  TRY_ASSIGN(const auto directory, DataDirectory::open(config, clock, true));
+  TRY_ASSIGN(const auto directory, DataDirectory::open(config, system_clock, true));
+  const auto& clock = directory->clock();
   auto& catalog = directory->catalog();
   auto& store = directory->store();
   catalog.set_read_only(config.read_only);
@@ -172,11 +177,14 @@ Result<> serve(const Config& config) {
   router.add("/cas", [&](http::Request& request) { return caches.handle(request); });
   const auto collector = admin::add_routes(router, instance, *access, metrics);
 
-  lifecycle::JournalKeeper journal(instance.journal, directory->journal(), metrics,
-                                   {.interval = config.journal_interval});
+  lifecycle::Lease housekeeping(catalog, "housekeeping");
+  lifecycle::JournalKeeper journal(
+      instance.journal, directory->journal(), metrics,
+      {.interval = config.journal_interval, .is_ours = [&housekeeping] { return housekeeping.hold(); }});
   lifecycle::Janitor janitor(catalog, store, clock,
                              {.upload_expiry = std::chrono::duration_cast<std::chrono::seconds>(config.upload_expiry),
-                              .journaled = [&journal] { return journal.surely_known(); }});
+                              .journaled = [&journal] { return journal.surely_known(); },
+                              .is_ours = [&housekeeping] { return housekeeping.hold(); }});
   TRY_ASSIGN(auto options, server_options(config, listen));
   if (store.is_remote()) make_room_for_waiting(options);
   options.on_listening = [&](const std::vector<std::string>& urls) { instance.urls = urls; };
@@ -190,7 +198,7 @@ Result<> serve(const Config& config) {
     log::info(
         "serving",
         {{"url", url}, {"data", directory->path().string()}, {"version", version()}, {"read_only", config.read_only}});
-  wait_for_end(signals, *access);
+  wait_for_end(signals, *access, *directory);
   server->drain();
   log::info("stopped");
   return {};

@@ -69,7 +69,15 @@ Result<std::unique_ptr<StorePlace>> StorePlace::open(const Config& config, const
   return config.store.empty() ? FilePlace::open(config, create) : BucketPlace::open(config, clock);
 }
 
+Result<> expect_sqlite(const Config& config, const std::string& command) {
+  if (config.catalog.empty()) return {};
+  return fail(Failure::invalid,
+              "'slipway " + command +
+                  "' works with a catalog in SQLite; this configuration's is elsewhere (catalog.url)");
+}
+
 Result<> expect_files(const Config& config, const std::string& command) {
+  TRY(expect_sqlite(config, command));
   if (config.store.empty()) return {};
   return fail(Failure::invalid,
               "'slipway " + command + "' works with a store in files; this configuration's is in a bucket (store.url)");

@@ -19,7 +19,8 @@ public:
   virtual blob::Objects& journal() = 0;
 };
 
-/// For what only knows files: Failure::invalid, naming `command`, where the configuration has a bucket.
+/// For what only knows files: Failure::invalid, naming `command`, where the configuration has a bucket, or a database.
 Result<> expect_files(const Config& config, const std::string& command);
+Result<> expect_sqlite(const Config& config, const std::string& command);
 
 }  // namespace slipway::cli

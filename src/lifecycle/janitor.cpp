@@ -48,7 +48,7 @@ Result<std::size_t> expire_uploads(catalog::Catalog& catalog, blob::BlobStore& s
 }
 
 Janitor::Janitor(catalog::Catalog& catalog, blob::BlobStore& store, const Clock& clock, JanitorOptions options)
-    : m_catalog(catalog), m_store(store), m_clock(clock), m_options(options), m_thread([this] { run(); }) {}
+    : m_catalog(catalog), m_store(store), m_clock(clock), m_options(std::move(options)), m_thread([this] { run(); }) {}
 
 Janitor::~Janitor() {
   {
@@ -64,7 +64,7 @@ void Janitor::run() {
   while (!m_stopping) {
     lock.unlock();
     std::chrono::seconds pause = m_options.interval;
-    if (!m_catalog.is_read_only()) {
+    if (!m_catalog.is_read_only() && m_options.is_ours()) {
       pass();
       if (packs_wait() || awaits_journal()) pause = std::min(pause, pause_for_journal);
     }

@@ -19,6 +19,8 @@ struct JanitorOptions {
   /// The last change that every journal knows, before_all_changes where one never will; without it there is none to
   /// wait for.
   std::function<std::int64_t()> journaled = [] { return catalog::after_all_changes; };
+  /// Asked before each pass: others may do it for all.
+  std::function<bool()> is_ours = [] { return true; };
 };
 
 /// Removes the bytes of every location in the deletion queue, but for packs that the journal speaks of as yet (see

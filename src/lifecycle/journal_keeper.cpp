@@ -193,7 +193,8 @@ Result<> JournalWriter::remove(const std::vector<std::string>& names) {
 // ---- on a thread
 
 JournalKeeper::JournalKeeper(catalog::Journal journal, blob::Objects& objects, Metrics& metrics, JournalOptions options)
-    : m_interval(options.interval), m_writer(journal, objects, options), m_current_at(std::chrono::steady_clock::now()),
+    : m_interval(options.interval), m_is_ours(options.is_ours), m_writer(journal, objects, options),
+      m_current_at(std::chrono::steady_clock::now()),
       m_lag(metrics.gauge("slipway_journal_lag_seconds",
                           "How old the catalog's state is that the journal in the store would rebuild")),
       m_size(metrics.gauge("slipway_journal_bytes", "What the journal in the store takes")),
@@ -226,6 +227,13 @@ void JournalKeeper::run() {
 
 void JournalKeeper::pass() {
   const auto began = std::chrono::steady_clock::now();
+  if (!m_is_ours()) {
+    m_writer.forget_place();
+    m_surely_known = -1;
+    const std::lock_guard lock(m_mutex);
+    m_current_at = began;  // the lag is another server's to tell
+    return;
+  }
   const auto written = m_writer.pass();
   m_size.set(static_cast<double>(m_writer.size()));
   m_surely_known = m_writer.has_others() ? catalog::before_all_changes : m_writer.reach();

@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -25,6 +26,8 @@ struct JournalOptions {
   std::int64_t changes_max = 10'000;         ///< and where it took more changes than these, however small it is
   std::uint64_t outweigh_bytes = 16U << 20;  ///< segments smaller than this never outweigh a snapshot
   std::size_t segments_max = 4096;           ///< more do, whatever they weigh
+  /// Asked by the keeper before each pass: others write the same journal, and it is not our turn.
+  std::function<bool()> is_ours = [] { return true; };
 };
 
 /// The chain goes on from this catalog's past, of which `state` is what it thinks of the journal, to a future that is
@@ -41,6 +44,8 @@ public:
   /// Writes what changed since the last pass; returns true if that was something. After an error the next pass looks at
   /// everything anew. A read-only catalog's segments are written, but no snapshot is.
   Result<bool> pass();
+  /// The next pass looks at everything anew, for others may have written meanwhile.
+  void forget_place() { m_has_place = m_is_current = false; }
   /// From any thread: a large snapshot is given up, and left to whoever starts next.
   void hurry() { m_hurried = true; }
   /// After the last pass the store had all there was.
@@ -98,6 +103,7 @@ private:
   void pass();
 
   const std::chrono::milliseconds m_interval;
+  const std::function<bool()> m_is_ours;
   JournalWriter m_writer;  // the thread's alone
   bool m_failing = false;  // the thread's alone
   std::atomic<std::int64_t> m_surely_known{-1};

@@ -37,7 +37,7 @@ Response Registry::get_blob(Call& call, const Digest& digest) {
   const bool is_head = call.request.method == Method::head;
   if (const auto url = is_head ? std::nullopt : m_store.url(blob->location); url && *url) {
     auto elsewhere = Response::empty(307);
-    elsewhere.headers.add("Location", std::move(**url));
+    elsewhere.headers.add("Location", **url);
     elsewhere.headers.add("Docker-Content-Digest", digest.text());
     return elsewhere;
   }

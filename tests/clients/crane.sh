@@ -5,6 +5,9 @@
 # shellcheck source=tests/support/clients.sh
 source "${BASH_SOURCE[0]%/*}/../support/clients.sh"
 
+# It follows no redirect to a loopback address.
+export STREAMED=yes
+
 crane() {
   local flags=()
   [ "$SCHEME" = https ] || flags+=(--insecure)

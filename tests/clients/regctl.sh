@@ -5,6 +5,9 @@
 # shellcheck source=tests/support/clients.sh
 source "${BASH_SOURCE[0]%/*}/../support/clients.sh"
 
+# It follows no redirect from https to the tests' object store, which speaks plain HTTP.
+export STREAMED=yes
+
 readonly SBOM=application/vnd.example.sbom.v1+json SCAN=application/vnd.example.scan.v1+json
 readonly CHUNK=65536
 

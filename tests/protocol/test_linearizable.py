@@ -5,6 +5,7 @@ Clients note when each request began and ended and what it came to. check() then
 and each blob of a repository by itself, which is enough: linearizability of the parts is that of the whole.
 """
 
+import contextlib
 import itertools
 import random
 import sys
@@ -150,15 +151,15 @@ class CheckerTest(unittest.TestCase):
 class Recorder:
     """A client of a round: asks, and notes what came of it in its own lists."""
 
-    def __init__(self, connection, number, round_, blobs):
-        self.connection, self.blobs = connection, blobs
+    def __init__(self, connections, number, round_, blobs):
+        self.connections, self.blobs = connections, blobs
         self.random = random.Random(number * 1000 + round_)
         self.number, self.round = number, round_
         self.events = []  # (register, event)
 
     def ask(self, method, target, headers=(), body=None, allowed=()):
         began = time.monotonic()
-        answer = self.connection.request(method, target, headers, body)
+        answer = self.random.choice(self.connections).request(method, target, headers, body)
         self.began, self.ended = began, time.monotonic()
         if answer.status not in allowed:
             raise AssertionError(f"{method} {target}: {answer}")
@@ -224,16 +225,23 @@ class Recorder:
 
 
 class LinearizableTest(ServerTest):
+    rounds = ROUNDS
+
+    def servers(self):
+        """All that clients may ask, each request another one."""
+        return [self.shared()]
+
     def record(self, round_):
         """All clients at once; returns the events of each register."""
-        server, recorders, errors = self.shared(), [], []
+        servers, recorders, errors = self.servers(), [], []
         blobs = [b"blob %d of round %d" % (number, round_) for number in range(4)]
         start = threading.Barrier(CLIENTS)
 
         def run(number):
             try:
-                with Connection(server) as connection:
-                    recorder = Recorder(connection, number, round_, blobs)
+                with contextlib.ExitStack() as stack:
+                    connections = [stack.enter_context(Connection(server)) for server in servers]
+                    recorder = Recorder(connections, number, round_, blobs)
                     recorders.append(recorder)
                     start.wait()
                     recorder.work()
@@ -259,9 +267,9 @@ class LinearizableTest(ServerTest):
         switching = sys.getswitchinterval()
         self.addCleanup(sys.setswitchinterval, switching)
         sys.setswitchinterval(0.0005)  # so that clients overlap, and times are taken close to what they are of
-        self.shared().push_blob("moving", b"{}")
+        self.servers()[0].push_blob("moving", b"{}")
         found = dict.fromkeys(TAGS)  # what the round before left
-        for round_ in range(ROUNDS):
+        for round_ in range(self.rounds):
             registers = self.record(round_)
             for register, events in registers.items():
                 self.assertTrue(check(events, found.get(register)),
@@ -270,7 +278,7 @@ class LinearizableTest(ServerTest):
                               for events in registers.values() for first, second in itertools.combinations(events, 2))
             self.assertGreater(overlapping, CLIENTS, "nothing happened at once")
             for tag in TAGS:
-                answer = self.shared().request("GET", f"/v2/moving/manifests/{tag}")
+                answer = self.servers()[0].request("GET", f"/v2/moving/manifests/{tag}")
                 found[tag] = answer["Docker-Content-Digest"] if answer.status == 200 else None
 
     def text(self, events):

@@ -8,7 +8,7 @@ import threading
 import time
 import unittest
 
-from slipway_server import ServerTest, Server, digest_of, eventually, files_only, run_slipway
+from slipway_server import ServerTest, Server, digest_of, eventually, files_only, run_slipway, sqlite_only
 
 INTERVAL = "[server]\njournal_interval = \"20ms\"\n"
 # What docs/on-disk-format.md states: all tables that are rebuilt, and of their columns what drifts.
@@ -35,6 +35,7 @@ def dump(file):
     return out
 
 
+@sqlite_only
 class RebuildTest(ServerTest):
     def setUp(self):
         self.server = self.serve(INTERVAL)

@@ -200,6 +200,11 @@ start_server() {
   flags+=("${@:3}")
   [ -z "${SLIPWAY_TEST_STORE:-}" ] ||
     flags+=(--store "${SLIPWAY_TEST_STORE%%\?*}/client-$$-$SERVER_COUNT?${SLIPWAY_TEST_STORE#*\?}")
+  if [ -n "${SLIPWAY_TEST_POSTGRES:-}" ]; then
+    psql -X -q "$SLIPWAY_TEST_POSTGRES" -c "CREATE DATABASE client_$$_$SERVER_COUNT TEMPLATE template0"
+    flags+=(--catalog "${SLIPWAY_TEST_POSTGRES%/*}/client_$$_$SERVER_COUNT")
+  fi
+  [ "${STREAMED:-no}" = no ] || flags+=(--redirect never)
   SERVER_LOG=$data.log
   "$SLIPWAY_BIN" serve --data "$data" --listen 127.0.0.1:0 "${flags[@]}" 2>"$SERVER_LOG" &
   SERVER_PID=$!

@@ -107,6 +107,9 @@ class PostgresServer:
             raise RuntimeError(f"{statement}: {done.stderr}")
         return done.stdout
 
+    def make_database(self, name):
+        self.run(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+
     def _keep_running(self):
         while True:
             self._process.wait()

@@ -8,7 +8,7 @@ exactly the bytes it is told to and reads exactly one answer.
             self.assertEqual(answer.status, 200)
 
 Needs SLIPWAY_BIN in the environment. With SLIPWAY_TEST_STORE, s3://BUCKET?…, bytes are in that bucket, each folder's
-under a prefix of its own. Nothing here sleeps for luck: eventually() polls until a deadline.
+under a prefix of its own; with SLIPWAY_TEST_POSTGRES too, postgresql://…, each folder's catalog is in a database there. Nothing here sleeps for luck: eventually() polls until a deadline.
 """
 
 import base64
@@ -24,9 +24,11 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 TEST_STORE = os.environ.get("SLIPWAY_TEST_STORE", "")
+TEST_CATALOG = os.environ.get("SLIPWAY_TEST_POSTGRES", "")
+_databases = set()  # that there are already
 PATIENCE = 30  # seconds until something that should happen counts as not happening; wide, for sanitizer builds
 
 OCTETS = "application/octet-stream"
@@ -198,7 +200,8 @@ def environment(folder):
     kept = {name: value for name, value in os.environ.items()
             if not name.startswith("SLIPWAY_") and not name.lower().endswith("_proxy")}
     empty = Path(folder) / "empty.toml"
-    empty.write_text(f'store.url = "{store_of(folder)}"\n' if TEST_STORE else "")
+    places = {"store.url": TEST_STORE and store_of(folder), "catalog.url": catalog_of(folder)}
+    empty.write_text("".join(f'{key} = "{url}"\n' for key, url in places.items() if url))
     return kept | {"SLIPWAY_CONFIG": str(empty), "LC_ALL": "C.UTF-8"}
 
 
@@ -208,9 +211,25 @@ def store_of(folder):
     return f"{bucket}/{Path(folder).name}?{parameters}" if TEST_STORE else ""
 
 
+def catalog_of(folder):
+    """Where the catalog of servers in this folder is, if not in SQLite below it: a database of its own."""
+    if not TEST_CATALOG:
+        return ""
+    name = Path(folder).name.replace("-", "_").lower()
+    if name not in _databases:
+        _databases.add(name)
+        subprocess.run(["psql", "-X", "-q", TEST_CATALOG, "-c", f"CREATE DATABASE {name} TEMPLATE template0"], check=True)
+    return urlunsplit(urlsplit(TEST_CATALOG)._replace(path=f"/{name}"))
+
+
 def files_only(test):
     """For what looks at the files of a store."""
     return unittest.skipIf(TEST_STORE, "the store is in a bucket")(test)
+
+
+def sqlite_only(test):
+    """For what looks at the file of a catalog."""
+    return unittest.skipIf(TEST_CATALOG, "the catalog is in PostgreSQL")(test)
 
 
 def run_slipway(*arguments, folder, env=None, timeout=PATIENCE):
@@ -243,6 +262,7 @@ class Server:
     def _store_keys(self, config):
         """Blobs come through the server unless a test wants otherwise."""
         keys = [f'store.url = "{store_of(self.folder)}"', 'store.redirect = "never"'] if TEST_STORE else []
+        keys += [f'catalog.url = "{catalog_of(self.folder)}"'] if TEST_CATALOG else []
         return "".join(f"{key}\n" for key in keys if key.partition("=")[0] + "=" not in config)
 
     def start(self):
