@@ -19,8 +19,8 @@ static void bring_into_memory(const Fd& nowhere, const FileSlice& slice) {
 }
 
 static Result<> bring(const Fd& nowhere, const FileSlice& slice) {
-  if (slice.filling) return slice.filling->fill(slice.range);
-  bring_into_memory(nowhere, slice);
+  if (slice.filling) TRY(slice.filling->fill(slice.range));
+  bring_into_memory(nowhere, slice);  // what was filled long ago may be on the disk only
   return {};
 }
 
