@@ -1,6 +1,8 @@
 #include "blob/fs_store.hpp"
 
 #include "base/random.hpp"
+#include "blob/copy_mark.hpp"
+#include "blob/pack_format.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -27,14 +29,21 @@ static std::optional<LocationId> id_of(const fs::path& file) {
   return whole && name.size() == 16 && id < beyond_all ? std::optional(LocationId(id)) : std::nullopt;
 }
 
+/// Of a pack on its way in: no upload has such a name.
+static constexpr const char* copy_suffix = ".copy";
+
 static std::string key_of(LocationId id) { return fmt::format("raw/{:x}/{:016x}", number_of(id) >> 12, number_of(id)); }
 
 /// An upload into a file that has no name yet, or one under uploads/.
 class FsUpload final : public Upload {
 public:
   FsUpload(FsStore& store, LocationId id, Fd file, fs::path aside, std::uint64_t position, bool suspended)
-      : m_store(store), m_id(id), m_file(std::move(file)), m_aside(std::move(aside)), m_position(position),
-        m_suspended(suspended) {}
+      : m_store(store), m_id(id), m_key(key_of(id)), m_file(std::move(file)), m_aside(std::move(aside)),
+        m_position(position), m_suspended(suspended) {}
+  /// Of a whole pack.
+  FsUpload(FsStore& store, std::string pack, Fd file, fs::path aside)
+      : m_store(store), m_id(), m_key(std::move(pack)), m_file(std::move(file)), m_aside(std::move(aside)),
+        m_position(0), m_suspended(false) {}
 
   ~FsUpload() override {
     if (m_file && !m_suspended) static_cast<void>(abandon());  // a leftover is only space, and doctor reports it
@@ -63,8 +72,7 @@ public:
   }
 
   Result<Location> finish() override {
-    const auto key = key_of(m_id);
-    const auto path = m_store.path_of(key);
+    const auto path = m_store.path_of(m_key);
     TRY(give_room_back());
     TRY(flush_file(m_file.get()));
     TRY(m_store.ensure_folder(path.parent_path()));
@@ -79,7 +87,7 @@ public:
     }
     TRY(sync_directory(path.parent_path()));
     m_file.reset();
-    return Location{m_id, LocationKind::raw, key, {0, m_position}};
+    return Location{m_id, LocationKind::raw, m_key, {0, m_position}};
   }
 
   Result<> abandon() override {
@@ -109,6 +117,7 @@ private:
 
   FsStore& m_store;
   const LocationId m_id;
+  const std::string m_key;
   Fd m_file;
   const fs::path m_aside;  // empty for an unnamed file
   std::uint64_t m_position;
@@ -121,7 +130,7 @@ private:
 static Result<bool> is_unused(const fs::path& directory) {
   std::error_code error;
   for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error))
-    if (at->path().filename() != "store.id.new") return false;
+    if (at->path().filename() != "store.id.new" && at->path().filename() != "copy.id.new") return false;
   if (error) return fail_errno(error.value(), "looking into " + directory.string());
   return true;
 }
@@ -135,17 +144,35 @@ Result<std::unique_ptr<FsStore>> FsStore::open(const fs::path& directory, std::u
   if (error) return fail_errno(error.value(), "looking for " + identity.string());
   if (!known) {
     TRY_ASSIGN(const bool unused, is_unused(directory));
-    if (!unused)
-      return fail(Failure::invalid,
-                  directory.string() + " is not a Slipway store (no store.id) and not empty: choose another directory");
+    if (!unused) return no_store(directory.string(), fs::exists(directory / "copy.id", error));
     TRY(write_file_atomically(identity, random_hex(16) + "\n"));
   }
+  TRY(make_folders(directory));
+  return open_made(directory, keep_free);
+}
+
+Result<> FsStore::make_folders(const fs::path& directory) {
+  std::error_code error;
   for (const auto* folder : {"raw", "packs", "uploads"}) {
     fs::create_directories(directory / folder, error);
     if (error) return fail_errno(error.value(), "making " + (directory / folder).string());
   }
-  TRY(sync_directory(directory));
-  return open_made(directory, keep_free);
+  return sync_directory(directory);
+}
+
+Result<std::unique_ptr<FsStore>> FsStore::open_copy(const fs::path& directory) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error) return fail_errno(error.value(), "making " + directory.string());
+  if (!fs::exists(directory / "store.id", error) && !fs::exists(directory / "copy.id", error)) {
+    TRY_ASSIGN(const bool unused, is_unused(directory));
+    if (!unused) return no_store(directory.string(), false);
+  }
+  TRY(make_folders(directory));
+  for (fs::directory_iterator at(directory / "uploads", error), end; !error && at != end; at.increment(error))
+    if (at->path().extension() == copy_suffix) fs::remove(at->path(), error);  // a killed copy left it
+  if (error) return fail_errno(error.value(), "looking into " + (directory / "uploads").string());
+  return std::unique_ptr<FsStore>(new FsStore(directory, 0));
 }
 
 Result<std::unique_ptr<FsStore>> FsStore::open_existing(const fs::path& directory) { return open_made(directory, 0); }
@@ -180,12 +207,17 @@ Result<> FsStore::ensure_folder(const fs::path& folder) {
   return {};
 }
 
+/// A location's id says where it is, whichever store named it.
+fs::path FsStore::path_of(const Location& location) const {
+  return path_of(location.kind == LocationKind::raw ? key_of(location.id) : location.key);
+}
+
 Result<FileSlice> FsStore::open(const Location& location, ByteRange range) {
   std::shared_ptr<const Fd> file;
   if (location.kind == LocationKind::pack) {
     TRY_ASSIGN(file, m_packs.open(location.key));
   } else {
-    TRY_ASSIGN(Fd opened, open_file(path_of(location.key), O_RDONLY));
+    TRY_ASSIGN(Fd opened, open_file(path_of(location), O_RDONLY));
     file = std::make_shared<const Fd>(std::move(opened));
   }
   struct stat status{};
@@ -209,6 +241,15 @@ Result<std::unique_ptr<Upload>> FsStore::begin(LocationId id, bool resumable) {
   // A crash may have left a file that was never suspended; its id is ours alone, so it is ours to overwrite.
   TRY_ASSIGN(Fd file, open_file(path, O_RDWR | O_CREAT | O_TRUNC));
   return std::make_unique<FsUpload>(*this, id, std::move(file), path, 0, false);
+}
+
+Result<std::unique_ptr<Upload>> FsStore::begin_copy(const Location& location) {
+  if (location.kind == LocationKind::raw) return begin(location.id, false);
+  TRY(expect_pack_name(location.key));
+  m_packs.forget(location.key);
+  const auto aside = m_directory / "uploads" / (location.key.substr(location.key.find('/') + 1) + copy_suffix);
+  TRY_ASSIGN(Fd file, open_file(aside, O_RDWR | O_CREAT | O_TRUNC));
+  return std::make_unique<FsUpload>(*this, location.key, std::move(file), aside);
 }
 
 Result<std::unique_ptr<Upload>> FsStore::resume(LocationId id, const ResumeToken& token, Predecessor) {
@@ -265,7 +306,7 @@ Result<> FsStore::remove(const Location& location) {
     return remove_file(path_of(key_of(location.id)));
   }
   TRY_ASSIGN(const auto allowed, allow_removal(m_directory / "removals.lock"));
-  return location.kind == LocationKind::raw ? remove_file(path_of(location.key)) : m_packs.remove(location.key);
+  return location.kind == LocationKind::raw ? remove_file(path_of(location)) : m_packs.remove(location.key);
 }
 
 Result<Fd> FsStore::hold_removals() {
@@ -274,59 +315,6 @@ Result<Fd> FsStore::hold_removals() {
   while (::flock(file.get(), LOCK_EX) < 0)
     if (errno != EINTR) return fail_errno(errno, "locking " + lock.string());
   return file;
-}
-
-/// Copies a pack's beginning from an earlier copy of it, and the rest from itself.
-static Result<> copy_grown(int earlier, std::uint64_t earlier_size, int from, std::uint64_t size, int to) {
-  std::vector<std::byte> buffer(1U << 20);
-  for (std::uint64_t at = 0; at < size;) {
-    const bool has_it = at < earlier_size;
-    const auto room = std::min<std::uint64_t>(buffer.size(), (has_it ? earlier_size : size) - at);
-    TRY_ASSIGN(const auto n, read_some(has_it ? earlier : from, std::span(buffer).first(room), at));
-    if (n == 0) return fail(Failure::corrupt, "a pack became shorter while it was copied");
-    TRY(write_all(to, ByteView(buffer).first(n), at));
-    at += n;
-  }
-  return flush_file(to);
-}
-
-static Result<std::uint64_t> size_of(const Fd& file) {
-  struct stat status{};
-  if (::fstat(file.get(), &status) < 0) return fail_errno(errno, "looking at a pack");
-  return static_cast<std::uint64_t>(status.st_size);
-}
-
-Result<std::optional<std::uint64_t>> FsStore::copy_pack(const std::string& key, FsStore& to) {
-  const auto target = to.path_of(key);
-  TRY_ASSIGN(const Fd from, open_file(path_of(key), O_RDONLY));
-  TRY_ASSIGN(const auto size, size_of(from));
-  const auto earlier = open_file(target, O_RDONLY);
-  std::uint64_t earlier_size = 0;
-  if (earlier) {
-    TRY_ASSIGN(earlier_size, size_of(*earlier));
-    if (earlier_size == size) return std::nullopt;
-    if (earlier_size > size) return fail(Failure::corrupt, key + " is shorter than when it was copied");
-  } else if (earlier.error().failure != Failure::not_found) {
-    return std::unexpected(earlier.error());
-  }
-  const auto aside =
-      to.m_directory / "uploads" / "copy.pack";  // one name, for what a killed copy leaves is written over
-  TRY_ASSIGN(const Fd file, open_file(aside, O_RDWR | O_CREAT | O_TRUNC));
-  const auto copied = copy_grown(earlier ? earlier->get() : -1, earlier_size, from.get(), size, file.get());
-  if (!copied) {
-    ::unlink(aside.c_str());
-    return std::unexpected(copied.error().during(key));
-  }
-  if (::rename(aside.c_str(), target.c_str()) < 0) return fail_errno(errno, "naming " + target.string());
-  TRY(sync_directory(target.parent_path()));
-  return size;
-}
-
-Result<> FsStore::overwrite(const Location& location, ByteView bytes) {
-  SLIPWAY_INVARIANT(bytes.size() == location.range.length);
-  TRY_ASSIGN(const Fd file, open_file(path_of(location.key), O_WRONLY));
-  TRY(write_all(file.get(), bytes, location.range.offset));
-  return flush_file(file.get());
 }
 
 bool FsStore::is_finished(LocationId id) {

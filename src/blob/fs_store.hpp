@@ -6,6 +6,7 @@
 //   packs/<name>                 small blobs together; packs.hpp
 //   uploads/<id>                 bytes of a resumable upload
 //   removals.lock                locked, shared, by whoever removes finished bytes; alone, by whoever copies the store
+//   copy.id                      in the place of store.id: a copy that is not finished; copy_mark.hpp
 //
 // Single-request uploads are unnamed files (O_TMPFILE) that get their name when they are durable, so that a crash
 // leaves nothing; on a file system without O_TMPFILE they are named like resumable ones.
@@ -25,10 +26,13 @@ public:
   static Result<std::unique_ptr<FsStore>> open(const std::filesystem::path& directory, std::uint64_t keep_free = 0);
   /// For a store that must not be changed: nothing is made.
   static Result<std::unique_ptr<FsStore>> open_existing(const std::filesystem::path& directory);
+  /// One that is being made a copy of another, and has no identity yet.
+  static Result<std::unique_ptr<FsStore>> open_copy(const std::filesystem::path& directory);
 
   Result<FileSlice> open(const Location& location, ByteRange range) override;
   Result<std::unique_ptr<Upload>> begin(LocationId id, bool resumable) override;
   Result<std::unique_ptr<Upload>> resume(LocationId id, const ResumeToken& token, Predecessor predecessor) override;
+  Result<std::unique_ptr<Upload>> begin_copy(const Location& location) override;
   Result<std::vector<Location>> put_small(std::span<const SmallBlob> blobs) override { return m_packs.put(blobs); }
   Result<std::optional<std::uint64_t>> sealed_size(const std::string& pack) override {
     return m_packs.sealed_size(pack);
@@ -46,20 +50,16 @@ public:
   /// Keeps everybody, in any process, from removing finished bytes while it lives: they fail with Failure::busy. Waits
   /// for those that are at it. For a copy of what a catalog spoke of at one moment.
   Result<Fd> hold_removals();
-  /// Copies a pack to another store, under its own name, durably. Returns its size; nothing where the other has it
-  /// already. Packs only grow: of one that was copied before, only what came since is taken, so that damage done to the
-  /// rest meanwhile is not. Corrupt where it has become shorter.
-  Result<std::optional<std::uint64_t>> copy_pack(const std::string& key, FsStore& to);
-  /// Writes a location's bytes once more, durably, over what the disk has made of them.
-  Result<> overwrite(const Location& location, ByteView bytes);
 
 private:
   friend class FsUpload;
 
   FsStore(std::filesystem::path directory, std::uint64_t keep_free)
       : m_directory(std::move(directory)), m_keep_free(keep_free), m_packs(m_directory) {}
+  static Result<> make_folders(const std::filesystem::path& directory);
   static Result<std::unique_ptr<FsStore>> open_made(const std::filesystem::path& directory, std::uint64_t keep_free);
   std::filesystem::path path_of(std::string_view key) const { return m_directory / key; }
+  std::filesystem::path path_of(const Location& location) const;
   std::filesystem::path upload_path(LocationId id) const;
   /// Makes an upload again of a finished file that no row has; not_found where there is none.
   Result<> take_back(LocationId id);

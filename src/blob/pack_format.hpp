@@ -9,6 +9,16 @@ namespace slipway::blob {
 constexpr std::string_view pack_magic = "slipway pack 1\n\n";
 constexpr std::size_t pack_header_bytes = 16;
 
+/// Of a pack that a catalog of any origin names.
+inline Result<> expect_pack_name(std::string_view key) {
+  constexpr std::string_view folder = "packs/";
+  constexpr std::size_t digits = 16;
+  if (key.size() == folder.size() + digits && key.starts_with(folder) &&
+      key.find_first_not_of("0123456789abcdef", folder.size()) == key.npos)
+    return {};
+  return fail(Failure::corrupt, "'" + std::string(key) + "' is no name of a pack");
+}
+
 /// Appends a blob with its header; returns where in `out` its bytes begin.
 inline std::uint64_t append_packed(std::string& out, const SmallBlob& blob) {
   SLIPWAY_INVARIANT(blob.bytes.size() <= small_bytes_max);

@@ -146,11 +146,13 @@ Result<std::optional<std::uint64_t>> Packs::sealed_size(const std::string& key) 
 Result<> Packs::remove(const std::string& key) {
   const auto path = m_store / key;
   if (::unlink(path.c_str()) < 0 && errno != ENOENT) return fail_errno(errno, "removing " + path.string());
-  {
-    const std::lock_guard lock(m_open_mutex);
-    m_open.erase(key);
-  }
+  forget(key);
   return sync_directory(path.parent_path());
+}
+
+void Packs::forget(const std::string& key) {
+  const std::lock_guard lock(m_open_mutex);
+  m_open.erase(key);
 }
 
 Result<> Packs::list(const std::function<void(const Location&)>& each) {

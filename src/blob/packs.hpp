@@ -28,6 +28,8 @@ public:
   Result<std::shared_ptr<const Fd>> open(const std::string& key);
   Result<std::optional<std::uint64_t>> sealed_size(const std::string& key);
   Result<> remove(const std::string& key);
+  /// Somebody puts another file in its place.
+  void forget(const std::string& key);
   Result<> list(const std::function<void(const Location&)>& each);
 
 private:

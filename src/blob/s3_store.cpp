@@ -2,6 +2,7 @@
 
 #include "base/digest.hpp"
 #include "base/random.hpp"
+#include "blob/copy_mark.hpp"
 #include "blob/pack_format.hpp"
 #include "blob/s3_upload.hpp"
 
@@ -30,7 +31,7 @@ std::optional<LocationId> id_of(std::string_view name) {
 
 /// For ever that of the same bytes, for keys are random.
 std::string copy_name(const Location& location) {
-  const auto name = location.key.substr(location.key.find('/') + 1);
+  const auto name = location.key.substr(location.key.rfind('/') + 1);
   return location.kind == LocationKind::pack ? fmt::format("{}.{:x}", name, location.range.offset) : name;
 }
 
@@ -59,13 +60,27 @@ std::vector<std::string> split_keys(std::string_view text) {
 
 // ---- the store itself
 
-Result<std::unique_ptr<S3Store>> S3Store::open(s3::Bucket& bucket, S3StoreOptions options) {
+Result<std::unique_ptr<S3Store>> S3Store::open_without_identity(s3::Bucket& bucket, S3StoreOptions options) {
   std::error_code error;
   std::filesystem::create_directories(options.spool, error);
   if (error) return fail_errno(error.value(), "making " + options.spool.string());
   std::unique_ptr<S3Store> store(new S3Store(bucket, std::move(options)));
-  TRY(store->find_identity());
   TRY_ASSIGN(store->m_cache, ReadCache::open(store->m_options.spool / "cache", store->m_options.cache_bytes));
+  return store;
+}
+
+Result<std::unique_ptr<S3Store>> S3Store::open(s3::Bucket& bucket, S3StoreOptions options) {
+  TRY_ASSIGN(auto store, open_without_identity(bucket, std::move(options)));
+  TRY(store->find_identity());
+  return store;
+}
+
+Result<std::unique_ptr<S3Store>> S3Store::open_copy(s3::Bucket& bucket, S3StoreOptions options) {
+  TRY_ASSIGN(auto store, open_without_identity(bucket, std::move(options)));
+  // What a killed copy left, which no row will ever name.
+  std::vector<s3::Multipart> left;
+  TRY(bucket.list_multiparts(store->path_of("raw/"), [&](const s3::Multipart& one) { left.push_back(one); }));
+  for (const auto& one : left) TRY(bucket.abort_multipart(one.key, one.upload_id));
   return store;
 }
 
@@ -85,9 +100,8 @@ Result<> S3Store::find_identity() {
   if (!is_empty) {
     auto known = read();  // another replica may have made it since
     if (!is_absent(known)) return known;
-    return fail(Failure::invalid, "'" + m_options.prefix +
-                                      "' in the bucket is not a Slipway store (no store.id) and not "
-                                      "empty: choose another prefix");
+    TRY_ASSIGN(const bool no_copy, m_bucket.is_empty(path_of("copy.id")));
+    return no_store("'" + m_options.prefix + "' in the bucket", !no_copy);
   }
   const auto text = random_hex(digits / 2);
   const auto made = m_bucket.create(key, {as_bytes(text), sha256_of(text)});
@@ -109,10 +123,16 @@ Result<std::shared_ptr<const Fd>> S3Store::spool_file() {
 
 // ---- locations
 
+/// A store of files names what it has by the id alone.
+std::string S3Store::path_of(const Location& location) const {
+  const bool is_ours = location.kind != LocationKind::raw || location.key.find('.') != location.key.npos;
+  return path_of(is_ours ? location.key : fmt::format("raw/{:016x}.copied", number_of(location.id)));
+}
+
 Result<FileSlice> S3Store::open(const Location& location, ByteRange range) {
   if (range.offset + range.length > location.range.length)
     return fail(Failure::corrupt, fmt::format("{} has {} bytes", location.key, location.range.length));
-  const auto fetch = [this, path = path_of(location.key),
+  const auto fetch = [this, path = path_of(location),
                       begin = location.range.offset](ByteRange wanted, const std::function<Result<>(ByteView)>& sink) {
     return m_bucket.get(path, {begin + wanted.offset, wanted.length}, sink);
   };
@@ -122,7 +142,7 @@ Result<FileSlice> S3Store::open(const Location& location, ByteRange range) {
 }
 
 Result<> S3Store::probe(const Location& location) {
-  TRY_ASSIGN(const auto size, m_bucket.head(path_of(location.key)));
+  TRY_ASSIGN(const auto size, m_bucket.head(path_of(location)));
   if (size < location.range.offset + location.range.length)
     return fail(Failure::corrupt, fmt::format("{} has {} bytes", location.key, size));
   return {};
@@ -133,13 +153,20 @@ Result<std::optional<std::string>> S3Store::url(const Location& location) {
   const bool is_worth_it = m_options.redirect == Redirect::always ||
                            (m_options.redirect == Redirect::large && location.range.length >= m_options.large_bytes);
   if (location.kind != LocationKind::raw || !is_worth_it) return std::nullopt;
-  TRY_ASSIGN(auto url, m_bucket.presigned_url("GET", path_of(location.key), m_options.url_lifetime));
+  TRY_ASSIGN(auto url, m_bucket.presigned_url("GET", path_of(location), m_options.url_lifetime));
   return url;
 }
 
 Result<std::unique_ptr<Upload>> S3Store::begin(LocationId id, bool) {
   TRY_ASSIGN(auto spool, spool_file());
   return std::make_unique<S3Upload>(*this, id, std::move(spool));
+}
+
+Result<std::unique_ptr<Upload>> S3Store::begin_copy(const Location& location) {
+  if (location.kind != LocationKind::raw) TRY(expect_pack_name(location.key));
+  TRY_ASSIGN(auto spool, spool_file());
+  const auto id = location.kind == LocationKind::raw ? location.id : LocationId{};
+  return std::make_unique<S3Upload>(*this, id, std::move(spool), path_of(location).substr(m_options.prefix.size()));
 }
 
 Result<std::unique_ptr<Upload>> S3Store::resume(LocationId id, const ResumeToken& token, Predecessor predecessor) {
@@ -153,7 +180,7 @@ Result<std::unique_ptr<Upload>> S3Store::resume(LocationId id, const ResumeToken
 Result<> S3Store::remove(const Location& location) {
   if (location.kind == LocationKind::pack) return {};
   if (location.kind == LocationKind::upload) return remove_upload(location.id);
-  if (location.kind != LocationKind::leftovers) return m_bucket.remove(path_of(location.key));
+  if (location.kind != LocationKind::leftovers) return m_bucket.remove(path_of(location));
   std::vector<std::string> keys;
   for (auto& key : split_keys(location.key)) {
     const auto kept = read_all_but(key);

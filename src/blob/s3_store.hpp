@@ -5,7 +5,9 @@
 //   <prefix>store.id                        the store's identity
 //   <prefix>raw/<id>.<8 random>             a location; 16 hexadecimal digits of its id
 //   <prefix>packs/<16 random>               small blobs that came together; as in packs.hpp, but finished at once
+//   <prefix>raw/<id>.copied                 one that a store of files had named
 //   <prefix>uploads/<id>.<8 random>         what a suspended upload has that is too short for a part
+//   <prefix>copy.id                         in the place of store.id: a copy that is not finished; copy_mark.hpp
 //
 // An upload that goes on where another may still be at it has a key of its own: whoever was taken for dead and is not
 // can finish what nobody will name, but cannot spoil what somebody else finishes. What a token names is removed only
@@ -42,6 +44,8 @@ class S3Store final : public BlobStore {
 public:
   /// A store that may be new. Failure::invalid where the prefix holds something else.
   static Result<std::unique_ptr<S3Store>> open(s3::Bucket& bucket, S3StoreOptions options);
+  /// One that is being made a copy of another, and has no identity yet.
+  static Result<std::unique_ptr<S3Store>> open_copy(s3::Bucket& bucket, S3StoreOptions options);
 
   bool is_remote() const override { return true; }
   /// By way of the cache. Small blobs are there when it returns, for their packs may be removed at any moment.
@@ -50,6 +54,7 @@ public:
   Result<std::optional<std::string>> url(const Location& location) override;
   Result<std::unique_ptr<Upload>> begin(LocationId id, bool resumable) override;
   Result<std::unique_ptr<Upload>> resume(LocationId id, const ResumeToken& token, Predecessor predecessor) override;
+  Result<std::unique_ptr<Upload>> begin_copy(const Location& location) override;
   Result<std::vector<Location>> put_small(std::span<const SmallBlob> blobs) override;
   Result<std::optional<std::uint64_t>> sealed_size(const std::string& pack) override;
   Result<> remove(const Location& location) override;
@@ -72,6 +77,7 @@ private:
   };
 
   S3Store(s3::Bucket& bucket, S3StoreOptions options) : m_bucket(bucket), m_options(std::move(options)) {}
+  static Result<std::unique_ptr<S3Store>> open_without_identity(s3::Bucket& bucket, S3StoreOptions options);
   Result<> find_identity();
   Result<std::shared_ptr<const Fd>> spool_file();
   Result<> remove_upload(LocationId id, const std::string& kept = {});
@@ -80,6 +86,7 @@ private:
   Result<> remove_keys(std::span<const std::string> keys);
   void put_pack(std::span<Waiting* const> batch);
   std::string path_of(const std::string& key) const { return m_options.prefix + key; }
+  std::string path_of(const Location& location) const;
 
   s3::Bucket& m_bucket;
   const S3StoreOptions m_options;

@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint64_t copy_bytes_max = std::uint64_t{5} << 30;  // S3's limit for a part
 constexpr std::uint64_t part_bytes_min = 5U << 20;                // of all but the last
 constexpr int parts_max = 10'000;
+constexpr std::uint64_t pack_bytes_all = 1U << 30;  // more than any has: what is put at once leaves nothing behind
 
 constexpr std::size_t token_bytes_max = 4096;
 constexpr std::size_t leftovers_max = 64;  // named in a token
@@ -71,14 +72,15 @@ Result<S3Progress> S3Progress::read(LocationId id, const ResumeToken& token) {
 
 // ---- bytes coming in
 
-S3Upload::S3Upload(S3Store& store, LocationId id, std::shared_ptr<const Fd> spool)
-    : m_store(store), m_id(id), m_spool(std::move(spool)), m_at{.key = new_key("raw", id)} {}
+S3Upload::S3Upload(S3Store& store, LocationId id, std::shared_ptr<const Fd> spool, const std::string& key)
+    : m_store(store), m_id(id), m_spool(std::move(spool)), m_at{.key = key.empty() ? new_key("raw", id) : key} {}
 
 S3Upload::~S3Upload() {
   if (!m_is_suspended && !m_is_complete && !m_at.upload_id.empty()) static_cast<void>(abandon());  // by the row, later
 }
 
 std::uint64_t S3Upload::part_bytes() const {
+  if (m_id == LocationId{}) return pack_bytes_all;
   constexpr int doubled_after = 1000;
   return m_store.m_options.part_bytes << ((m_at.next_part - 1) / doubled_after);
 }

@@ -25,7 +25,8 @@ struct S3Progress {
 /// See Upload.
 class S3Upload final : public Upload {
 public:
-  S3Upload(S3Store& store, LocationId id, std::shared_ptr<const Fd> spool);
+  /// To `key`; to one of its own where that is empty. Of a whole pack, `id` is none.
+  S3Upload(S3Store& store, LocationId id, std::shared_ptr<const Fd> spool, const std::string& key = {});
   ~S3Upload() override;
 
   /// Goes on from there. not_found where the bytes are gone.

@@ -110,6 +110,11 @@ public:
   /// because the server died or the catalog refused it: the caller knows that no row has the location.
   virtual Result<std::unique_ptr<Upload>> resume(LocationId id, const ResumeToken& token, Predecessor predecessor) = 0;
 
+  /// For a copy of another store, in which the same catalog is to find the same bytes: an upload, in one go, whose
+  /// bytes will be that location (kind raw) or that whole pack (old_pack), in the place of what is there under its
+  /// name. The location may have been named by a store of another kind.
+  virtual Result<std::unique_ptr<Upload>> begin_copy(const Location& location) = 0;
+
   /// Puts small blobs, durably; several calls at once may share one flush. Where it fails, none of them is there.
   virtual Result<std::vector<Location>> put_small(std::span<const SmallBlob> blobs) = 0;
   /// The size of a pack to which nothing is added any more; nothing while something may be.

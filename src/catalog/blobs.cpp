@@ -163,6 +163,15 @@ Result<> Catalog::for_each_location(const std::function<Result<>(const StoredBlo
   }
 }
 
+Result<bool> Catalog::has_location(blob::LocationId id) {
+  bool out = false;
+  TRY(m_database.read([&](sql::Session& session) {
+    out =
+        session.number("SELECT id FROM location WHERE id = $1", {static_cast<std::int64_t>(number_of(id))}).has_value();
+  }));
+  return out;
+}
+
 Result<BlobTotals> Catalog::blob_totals() {
   BlobTotals out;
   TRY(m_database.read([&](sql::Session& session) {

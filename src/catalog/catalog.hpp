@@ -29,10 +29,14 @@ public:
   Result<std::string> setting_or(std::string_view name, std::string_view fresh);
   /// True if `holder` has the lease for `duration` from now on: nobody else's has been running.
   Result<bool> take_lease(std::string_view name, std::string_view holder, std::chrono::seconds duration);
+  /// Gives it up for others to take at once, if it is `holder`'s.
+  Result<> end_lease(std::string_view name, std::string_view holder);
   /// Other servers may use the same catalog.
   bool is_shared() const { return m_database.is_shared(); }
   /// Remembers the store's identity the first time; afterwards Failure::conflict for another one.
   Result<> pair_with_store(const std::string& store_id);
+  /// All its bytes are in another store now, to which it belongs from here on. Nobody else uses it meanwhile.
+  Result<> move_to_store(const std::string& store_id);
   /// A location id nobody had before and nobody gets again.
   Result<blob::LocationId> next_location();
   /// What the next one to be reserved is at least.
@@ -96,6 +100,8 @@ public:
   /// Calls `each` for every location, with a digest of its bytes, in order of id, in pages: for checks and copies. An
   /// error ends it.
   Result<> for_each_location(const std::function<Result<>(const StoredBlob&, const Digest&)>& each);
+  /// A blob's bytes lie there.
+  Result<bool> has_location(blob::LocationId id);
   /// How many there are, and the bytes in them.
   Result<BlobTotals> blob_totals();
 
@@ -106,6 +112,8 @@ public:
   // ---- packs (packs.cpp) ----
   /// Up to `limit` packs whose wanted bytes are fewer than `bytes`, those with the fewest first.
   Result<std::vector<Pack>> packs_below(std::uint64_t bytes, std::size_t limit);
+  /// Calls `each` for every pack of which something is wanted, in order of key, in pages. An error ends it.
+  Result<> for_each_pack(const std::function<Result<>(const Pack&)>& each);
   /// Up to `limit` blobs that lie in a pack, after location `after`, in order of id, each with a digest of it.
   Result<std::vector<PackedBlob>> blobs_in_pack(const std::string& pack, blob::LocationId after, std::size_t limit);
   /// Blobs have been copied: each one that still is where it was is read from its new location from now on.

@@ -14,7 +14,12 @@ static bool is_final(Failure failure) {
 Result<> check_bytes(const FileSlice& bytes, const Digest& digest, const std::function<Result<>(ByteView)>& each) {
   Hasher hasher(digest.algorithm());
   std::vector<std::byte> buffer(std::min<std::uint64_t>(1U << 20, bytes.range.length));
-  for (std::uint64_t at = 0; at < bytes.range.length;) {
+  for (std::uint64_t at = 0, there = 0; at < bytes.range.length;) {
+    if (bytes.filling && at >= there) {  // fewer requests than pieces
+      constexpr std::uint64_t stride = 8U << 20;
+      there = std::min(at + stride, bytes.range.length);
+      TRY(bytes.filling->fill({bytes.range.offset + at, there - at}));
+    }
     const auto wanted = std::min<std::uint64_t>(buffer.size(), bytes.range.length - at);
     TRY_ASSIGN(const auto n, read_some(bytes, std::span(buffer).first(wanted), at));
     if (n == 0) return fail(Failure::corrupt, digest.text() + " became shorter");

@@ -10,18 +10,37 @@ Result<bool> Catalog::has_packs_to_remove() {
   return out;
 }
 
+/// Of key, blobs, bytes.
+static Pack pack_of(const sql::Row& row) {
+  return {.key = std::string(row.text(0)),
+          .blobs = static_cast<std::uint64_t>(row.integer(1)),
+          .bytes = static_cast<std::uint64_t>(row.integer(2))};
+}
+
 Result<std::vector<Pack>> Catalog::packs_below(std::uint64_t bytes, std::size_t limit) {
   std::vector<Pack> out;
   TRY(m_database.read([&](sql::Session& session) {
     out.clear();
     session.run("SELECT key, blobs, bytes FROM pack WHERE condemned_at IS NULL AND bytes < $1 ORDER BY bytes LIMIT $2",
-                {static_cast<std::int64_t>(bytes), static_cast<std::int64_t>(limit)}, [&](const sql::Row& row) {
-                  out.push_back({.key = std::string(row.text(0)),
-                                 .blobs = static_cast<std::uint64_t>(row.integer(1)),
-                                 .bytes = static_cast<std::uint64_t>(row.integer(2))});
-                });
+                {static_cast<std::int64_t>(bytes), static_cast<std::int64_t>(limit)},
+                [&](const sql::Row& row) { out.push_back(pack_of(row)); });
   }));
   return out;
+}
+
+Result<> Catalog::for_each_pack(const std::function<Result<>(const Pack&)>& each) {
+  constexpr std::int64_t page = 1000;
+  for (std::string after;;) {
+    std::vector<Pack> found;
+    TRY(m_database.read([&](sql::Session& session) {
+      found.clear();
+      session.run("SELECT key, blobs, bytes FROM pack WHERE key > $1 AND blobs > 0 ORDER BY key LIMIT $2",
+                  {after, page}, [&](const sql::Row& row) { found.push_back(pack_of(row)); });
+    }));
+    if (found.empty()) return {};
+    for (const auto& pack : found) TRY(each(pack));
+    after = found.back().key;
+  }
 }
 
 Result<std::vector<PackedBlob>> Catalog::blobs_in_pack(const std::string& pack, blob::LocationId after,

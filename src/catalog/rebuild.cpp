@@ -74,6 +74,24 @@ Result<Rebuild::Statements> Rebuild::statements_of(const std::string& name, cons
   return out;
 }
 
+/// For the tables, which are nobody's catalog until the end.
+Result<> Rebuild::make_room() {
+  const auto& schema = schema_of(m_database.dialect());
+  return m_database.write([&](sql::Session& session) -> Result<> {
+    TRY(session.script(schema.ledger));
+    const auto oldest = session.number("SELECT MIN(version) FROM migration");
+    if (oldest && *oldest != unfinished_version)
+      return fail(Failure::conflict, "there is a catalog in the database already: it is filled only where it is empty");
+    if (oldest) {
+      TRY(session.script(schema.clear));
+      TRY(session.script(schema.ledger));
+    }
+    session.run("INSERT INTO migration (version, oldest_reader, applied_at) VALUES ($1, $1, $2)",
+                {unfinished_version, to_micros(m_clock.now())});
+    return {};
+  });
+}
+
 /// A part's header: is it the one that comes next, and of the tables there are?
 Result<> Rebuild::begin(const JournalHeader& header) {
   const bool next_part = m_part >= 0 && header.stretch == m_stretch && header.part == m_part + 1;
@@ -89,6 +107,7 @@ Result<> Rebuild::begin(const JournalHeader& header) {
     if (header.schema < first_schema || header.schema > newest)
       return fail(Failure::invalid,
                   fmt::format("it tells of schema {}, this Slipway knows {}: use a newer one", header.schema, newest));
+    TRY(make_room());
     TRY(migrate(m_database, m_clock, header.schema));
     const auto* begin_filling = schema_of(m_database.dialect()).begin_filling;
     TRY(m_database.write([&](sql::Session& session) { return session.script(begin_filling); }));
@@ -150,7 +169,7 @@ Result<> Rebuild::finish(bool takes_its_place) {
   if (m_part < 0) return fail(Failure::not_found, "there is no journal");
   TRY(migrate(m_database, m_clock));
   return m_database.write([&](sql::Session& session) -> Result<> {
-    session.run("DELETE FROM pack");
+    session.run("DELETE FROM pack WHERE blobs > 0");
     session.run("INSERT INTO pack (key, blobs, bytes) SELECT key, COUNT(*), SUM(length) FROM location WHERE kind = 3 "
                 "GROUP BY key");
     session.run("DELETE FROM cache_usage");
@@ -164,6 +183,7 @@ Result<> Rebuild::finish(bool takes_its_place) {
         "INSERT INTO journal_state (generation, schema, finished, mark, superseded, planned) VALUES ('', 0, 0, 0, "
         "$1, '')",
         {takes_its_place ? m_stretch.generation : std::string()});
+    session.run("DELETE FROM migration WHERE version = $1", {unfinished_version});
     return {};
   });
 }

@@ -8,7 +8,8 @@
 namespace slipway::catalog {
 
 /// Fills an empty database: SQLite's does not check references, for they hold only once everything is there; of
-/// PostgreSQL's they are taken away until the end. One thread at a time.
+/// PostgreSQL's they are taken away until the end. What another that did not come to its end has left is taken away
+/// first; Failure::conflict where there is a catalog. One thread at a time.
 class Rebuild {
 public:
   Rebuild(sql::Database& database, const Clock& clock) : m_database(database), m_clock(clock) {}
@@ -27,6 +28,7 @@ public:
   Result<> finish(bool takes_its_place = true);
 
 private:
+  Result<> make_room();
   Result<> begin(const JournalHeader& header);
   void apply(sql::Session& session, const JournalRow& row);
 

@@ -22,7 +22,11 @@ struct Schema {
   std::span<const Migration> migrations;
   const char* begin_filling;  ///< from here on references need not hold, and rows bring ids of their own
   const char* end_filling;    ///< fails where a reference does not hold
+  const char* clear;          ///< takes all of it away
 };
+
+/// Among the applied migrations while the database is being filled: nothing opens it as a catalog.
+constexpr int unfinished_version = 0;
 
 const Schema& schema_of(sql::Dialect dialect);
 /// The version of the tables this binary works with; every dialect's last.

@@ -288,6 +288,13 @@ BEGIN
 END $$;
 )sql";
 
+constexpr const char* clear = R"sql(
+DROP TABLE IF EXISTS setting, repository, blob, digest, location, location_needs, membership, manifest,
+  repository_manifest, edge, tag, tag_history, upload, deletion, cache_entry, cache_usage, pack, change, journal_state,
+  lease, migration CASCADE;
+DROP FUNCTION IF EXISTS note_id, note_membership, note_repository_manifest, note_tag, note_cache_entry, note_setting;
+)sql";
+
 // Rows that brought their ids did not move the sequences.
 constexpr const char* move_sequences = R"sql(
 SELECT setval(pg_get_serial_sequence('repository', 'id'), COALESCE(MAX(id), 0) + 1, false) FROM repository;
@@ -322,7 +329,7 @@ const Schema& postgres_schema() {
   static const auto first = std::string(tables) + references;
   static const Migration all[] = {{5, 5, first.c_str()}, {6, 5, leases}};
   static const auto end_filling = std::string("SET LOCAL statement_timeout = 0;") + references + move_sequences;
-  static const Schema schema{ledger, all, forget_references, end_filling.c_str()};
+  static const Schema schema{ledger, all, forget_references, end_filling.c_str(), clear};
   return schema;
 }
 

@@ -337,8 +337,9 @@ constexpr Migration all[] = {{1, 1, first}, {2, 2, referrers}, {3, 2, cache_entr
 }  // namespace
 
 const Schema& sqlite_schema() {
-  // It is told not to check references when it is opened to be filled, and counts ids from what is there.
-  static constexpr Schema schema{ledger, all, "", ""};
+  // It is told not to check references when it is opened to be filled, and counts ids from what is there. What is begun
+  // anew is a new file.
+  static constexpr Schema schema{ledger, all, "", "", ""};
   return schema;
 }
 

@@ -36,13 +36,19 @@ Result<> Catalog::leave_locations() {
 Result<int> Catalog::schema_version() {
   std::int64_t version = 0;
   std::int64_t oldest_reader = 0;
+  bool is_unfinished = false;
   TRY(m_database.read([&](sql::Session& session) {
+    is_unfinished =
+        session.number("SELECT version FROM migration WHERE version = $1", {unfinished_version}).has_value();
     session.run("SELECT version, oldest_reader FROM migration ORDER BY version DESC LIMIT 1", {},
                 [&](const sql::Row& row) {
                   version = row.integer(0);
                   oldest_reader = row.integer(1);
                 });
   }));
+  if (is_unfinished)
+    return fail(Failure::conflict, "the catalog was being filled by a copy or a rebuild that did not come to its end: "
+                                   "run that once more");
   const auto ours = newest_schema();
   if (oldest_reader > ours)
     return fail(
@@ -95,6 +101,13 @@ Result<bool> Catalog::take_lease(std::string_view name, std::string_view holder,
   return taken;
 }
 
+Result<> Catalog::end_lease(std::string_view name, std::string_view holder) {
+  return m_database.write([&](sql::Session& session) -> Result<> {
+    session.run("DELETE FROM lease WHERE name = $1 AND holder = $2", {name, holder});
+    return {};
+  });
+}
+
 Result<> Catalog::pair_with_store(const std::string& store_id) {
   TRY_ASSIGN(const auto known, setting_or("store_id", store_id));
   if (known != store_id)
@@ -103,6 +116,17 @@ Result<> Catalog::pair_with_store(const std::string& store_id) {
                             "replaced alone. Put the matching pair back.",
                             known, store_id));
   return {};
+}
+
+Result<> Catalog::move_to_store(const std::string& store_id) {
+  for (std::optional<std::int64_t> last = 0; last;)
+    TRY(m_database.write([&, after = *last](sql::Session& session) -> Result<> {
+      last = session.number("SELECT MAX(id) FROM (SELECT id FROM location WHERE id > $1 ORDER BY id LIMIT 10000) t",
+                            {after});
+      if (last) session.run("UPDATE location SET store = $1 WHERE id > $2 AND id <= $3", {store_id, after, *last});
+      return {};
+    }));
+  return set_setting("store_id", store_id);
 }
 
 Result<blob::LocationId> Catalog::next_location() {

@@ -9,21 +9,22 @@
 namespace slipway::cli {
 namespace {
 
-int tell(const Common& common, const CopyReport& report, const std::filesystem::path& to) {
+int tell(const Common& common, const BackupReport& outcome, const std::string& to) {
+  const auto& report = outcome.blobs;
   if (common.json)
-    fmt::print("{}\n", Json{{"directory", to.string()},
+    fmt::print("{}\n", Json{{"directory", to},
                             {"blobs", report.blobs},
                             {"blob_bytes", report.blob_bytes},
-                            {"copied_files", report.copied_files},
+                            {"copied_files", report.copied_objects},
                             {"copied_bytes", report.copied_bytes},
-                            {"removed_files", report.removed_files},
+                            {"removed_files", outcome.removed_files},
                             {"damaged_blobs", report.damaged_blobs},
                             {"damaged", report.damaged}}
                            .dump(2));
   else
-    fmt::print("{} holds {} blobs, {}: {} files ({}) copied, {} removed\n", to.string(), report.blobs,
-               human_size(report.blob_bytes), report.copied_files, human_size(report.copied_bytes),
-               report.removed_files);
+    fmt::print("{} holds {} blobs, {}: {} files ({}) copied, {} removed\n", to, report.blobs,
+               human_size(report.blob_bytes), report.copied_objects, human_size(report.copied_bytes),
+               outcome.removed_files);
   if (report.damaged_blobs == 0) return exit_done;
   for (const auto& digest : report.damaged) fmt::print(stderr, "lost or damaged: {}\n", digest);
   fmt::print(stderr, "slipway: {} blobs are lost or damaged; pushing them again after a restore heals them\n",
@@ -36,19 +37,17 @@ int tell(const Common& common, const CopyReport& report, const std::filesystem::
 int run_backup(const Common& common, const std::filesystem::path& to) {
   const auto config = load_config(common);
   if (!config) return cli::report(config.error());
-  if (const auto files = expect_files(*config, "backup"); !files) return cli::report(files.error());
-  const auto copied = back_up(config->data, to, SystemClock());
-  return copied ? tell(common, *copied, to) : cli::report(copied.error());
+  const auto copied = back_up(*config, to, SystemClock());
+  return copied ? tell(common, *copied, to.string()) : cli::report(copied.error());
 }
 
 int run_restore(const Common& common, const std::filesystem::path& from) {
   const auto config = load_config(common);
   if (!config) return cli::report(config.error());
-  if (const auto files = expect_files(*config, "restore"); !files) return cli::report(files.error());
-  const auto copied = restore(from, config->data, SystemClock());
+  const auto copied = restore(from, *config, SystemClock());
   if (!copied) return cli::report(copied.error());
-  const int code = tell(common, *copied, config->data);
-  if (!common.json) fmt::print("Next: slipway serve --data {}\n", config->data.string());
+  const int code = tell(common, *copied, config->store.empty() ? config->data.string() : "the bucket");
+  if (!common.json) fmt::print("Next: {}\n", serve_command(*config));
   return code;
 }
 

@@ -50,6 +50,23 @@ struct RebuildOptions {
 };
 int run_rebuild(const Common& common, const RebuildOptions& options);
 
+struct StoreOptions {
+  std::string from;        ///< s3://… or a data directory; empty: the configuration's
+  std::string to;          ///< the same
+  bool finish = false;     ///< servers are stopped: the catalog is to go on with the copy
+  std::uint64_t rate = 0;  ///< bytes in a second; 0: no limit
+  unsigned jobs = 8;       ///< blobs at a time
+};
+int run_store_copy(const Common& common, const StoreOptions& options);
+int run_store_verify(const Common& common, const StoreOptions& options);
+
+struct CatalogOptions {
+  std::string from;          ///< postgresql://… or a data directory; empty: the configuration's
+  std::string to;            ///< the same
+  bool keep_source = false;  ///< it may be served from as before
+};
+int run_catalog_copy(const Common& common, const CatalogOptions& options);
+
 /// Where an admin command goes: a server, or a stopped data directory.
 struct AdminTarget {
   std::string server;          ///< URL; empty: SLIPWAY_SERVER, else the configuration

@@ -404,8 +404,6 @@ Result<> check_config(const Config& config) {
     return fail(Failure::invalid, "access.token_lifetime is less than a second: tokens would be of no use");
   if (config.redirect_lifetime > std::chrono::days(7))
     return fail(Failure::invalid, "store.redirect_lifetime is more than 7d: no object store takes such a URL");
-  if (!config.catalog.empty() && config.store.empty())
-    return fail(Failure::invalid, "catalog.url is for a store in a bucket: set store.url too");
   if (config.listen.empty()) return fail(Failure::invalid, "server.listen is empty: there is nowhere to listen");
   if (!config.admins.empty() && config.htpasswd.empty())
     return fail(Failure::invalid, "access.admins names users, but access.htpasswd is not set");

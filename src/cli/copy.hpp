@@ -1,6 +1,7 @@
 #pragma once
-// A copy of an embedded data directory as it was at one moment, while a server may go on serving from it. The copy
-// grows by what is new: a location's bytes never change, so what is there already is not copied again.
+// A copy of a registry as it was at one moment, wherever its bytes and its catalog are, while servers may go on serving
+// from it. The copy grows by what is new: a location's bytes never change, so what is there already is not copied
+// again.
 //
 //   COPY/catalog.sqlite    one state of the catalog, without open sessions; needs no file beside it
 //   COPY/store/            exactly the bytes it speaks of
@@ -11,35 +12,28 @@
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "cli/config.hpp"
+#include "moving/store_copy.hpp"
 
 #include <cstdint>
 #include <filesystem>
-#include <set>
-#include <string>
-#include <vector>
 
 namespace slipway::cli {
 
-struct CopyReport {
-  std::uint64_t blobs = 0;
-  std::uint64_t blob_bytes = 0;
-  std::uint64_t copied_files = 0;
-  std::uint64_t copied_bytes = 0;
-  std::uint64_t removed_files = 0;      ///< that the state before had, and this one has not
-  std::vector<std::string> damaged;     ///< digests whose bytes are lost or wrong; at most 100 are named
-  std::uint64_t damaged_blobs = 0;      ///< all of them
-  std::set<std::string> damaged_packs;  ///< those with some of them: the next copy looks at these again
+struct BackupReport {
+  moving::CopyReport blobs;
+  std::uint64_t removed_files = 0;  ///< that the state before had, and this one has not
 };
 
 /// True where `path` is a backup.
 bool is_backup(const std::filesystem::path& path);
 
-/// Brings the backup in `to` up to date with the data directory `from`; makes it where `to` is empty or missing.
-/// Failure::conflict where `to` is something else, busy where another process writes to it.
-Result<CopyReport> back_up(const std::filesystem::path& from, const std::filesystem::path& to, const Clock& clock);
+/// Brings the backup in `to` up to date with a registry; makes it where `to` is empty or missing. Failure::conflict
+/// where `to` is something else, busy where another process writes to it.
+Result<BackupReport> back_up(const Config& from, const std::filesystem::path& to, const Clock& clock);
 
-/// Makes a data directory in `to`, which is empty or missing, of a backup. not_found where `from` is none, conflict
-/// where `to` holds something.
-Result<CopyReport> restore(const std::filesystem::path& from, const std::filesystem::path& to, const Clock& clock);
+/// Makes a registry of a backup, where nothing is: a data directory that is empty or missing, a prefix of a bucket, a
+/// database. Goes on with one that was cut short. not_found where `from` is none, conflict where there is something.
+Result<BackupReport> restore(const std::filesystem::path& from, const Config& to, const Clock& clock);
 
 }  // namespace slipway::cli

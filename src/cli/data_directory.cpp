@@ -3,7 +3,6 @@
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "cli/copy.hpp"
-#include "sql/postgres.hpp"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -63,67 +62,38 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const Config& config,
                                        " --data DIR' makes a data directory of it");
   TRY_ASSIGN(auto lock, DirectoryLock::take(path));
   std::unique_ptr<DataDirectory> directory(new DataDirectory(std::filesystem::absolute(path), std::move(lock), clock));
-  TRY_ASSIGN(directory->m_place, StorePlace::open(config, clock, create));
+  TRY_ASSIGN(directory->m_place, StorePlace::open(config, clock, create ? StoreUse::make : StoreUse::existing));
   TRY_ASSIGN(directory->m_store_id, directory->store().identity());
   TRY(directory->open_catalog(config));
-  const auto name = config.catalog.empty() ? (path / "catalog.sqlite").string() : "the catalog (catalog.url)";
-  if (auto paired = directory->pair(config); !paired) return std::unexpected(paired.error().during(name));
+  if (auto paired = directory->pair(); !paired)
+    return std::unexpected(paired.error().during(directory->m_catalog.name));
   TRY(sync_directory(path));
   return directory;
 }
 
 Result<> DataDirectory::open_catalog(const Config& config) {
-  if (!config.catalog.empty()) {
-    TRY_ASSIGN(m_database, sql::PostgresDatabase::open({.url = config.catalog}));
-    m_shared_clock = std::make_unique<catalog::SharedClock>(*m_database);
-    TRY(m_shared_clock->compare());
-    TRY_ASSIGN(m_catalog, catalog::Catalog::open(*m_database, *m_shared_clock));
-    return refuse_empty_catalog(*m_catalog, *m_place);
-  }
-  const auto file = config.data / "catalog.sqlite";
-  TRY(refuse_lost_catalog(file, *m_place));
-  TRY_ASSIGN(m_database, sql::SqliteDatabase::open(file));
-  auto opened = catalog::Catalog::open(*m_database, m_clock);
-  if (!opened) return std::unexpected(opened.error().during(file.string()));
-  m_catalog = std::move(*opened);
-  return {};
+  if (config.catalog.empty()) TRY(refuse_lost_catalog(config.data / "catalog.sqlite", *m_place));
+  TRY_ASSIGN(m_catalog, CatalogPlace::open(config, m_clock, CatalogUse::make));
+  return config.catalog.empty() ? Result<>() : refuse_empty_catalog(catalog(), *m_place);
 }
 
 /// Store and catalog belong together, and the one is not from before the other.
-Result<> DataDirectory::pair(const Config& config) {
-  TRY(m_catalog->pair_with_store(m_store_id));
-  TRY_ASSIGN(const auto first_free, m_catalog->first_free_location());
+Result<> DataDirectory::pair() {
+  TRY(expect_not_moved(catalog()));
+  TRY(catalog().pair_with_store(m_store_id));
+  TRY_ASSIGN(const auto first_free, catalog().first_free_location());
   TRY_ASSIGN(const auto highest, store().highest(first_free));
   TRY_ASSIGN(const bool skipped,
-             m_catalog->skip_locations(highest, [&](blob::LocationId id) { return store().is_finished(id); }));
+             catalog().skip_locations(highest, [&](blob::LocationId id) { return store().is_finished(id); }));
   if (skipped)
     log::warn("the catalog is older than the store: what was pushed since has lost its names; its bytes are kept, and "
               "counted by 'slipway doctor --deep'",
-              {{"catalog", config.catalog.empty() ? (config.data / "catalog.sqlite").string() : "catalog.url"}});
+              {{"catalog", m_catalog.name}});
   return {};
 }
 
 DataDirectory::~DataDirectory() {
   if (m_announced) ::unlink((m_path / "server.json").c_str());
-}
-
-Result<DirectoryLock> DirectoryLock::take(const std::filesystem::path& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) return fail_errno(error.value(), "making " + directory.string());
-  TRY_ASSIGN(Fd file, open_file(directory / "lock", O_RDWR | O_CREAT));
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) < 0) {
-    if (errno != EWOULDBLOCK) return fail_errno(errno, "locking " + directory.string());
-    const auto holder = read_file(directory / "lock", 64).value_or("");
-    return fail(Failure::busy,
-                fmt::format("{} is in use by process {}: for commands on a running server use --server URL",
-                            directory.string(), holder.empty() ? "?" : holder));
-  }
-  // Only for the message above, so a full disk need not keep us from serving; the lock itself ends with the process,
-  // however that ends.
-  const auto pid = std::to_string(::getpid());
-  if (::ftruncate(file.get(), 0) == 0) static_cast<void>(write_all(file.get(), as_bytes(pid), 0));
-  return DirectoryLock(std::move(file));
 }
 
 Result<> DataDirectory::announce(const std::vector<std::string>& urls) {

@@ -4,22 +4,11 @@
 // docs/on-disk-format.md describes it.
 
 #include "catalog/catalog.hpp"
-#include "catalog/shared_clock.hpp"
+#include "cli/catalog_place.hpp"
+#include "cli/directory_lock.hpp"
 #include "cli/store_place.hpp"
-#include "sql/sqlite.hpp"
 
 namespace slipway::cli {
-
-/// One process's hold on a directory, for as long as it lives.
-class DirectoryLock {
-public:
-  /// Makes the directory if it is missing. Failure::busy, naming the process, while another has it.
-  static Result<DirectoryLock> take(const std::filesystem::path& directory);
-
-private:
-  explicit DirectoryLock(Fd file) : m_file(std::move(file)) {}
-  Fd m_file;
-};
 
 class DataDirectory {
 public:
@@ -30,20 +19,20 @@ public:
   /// Removes server.json if announce() wrote it.
   ~DataDirectory();
 
-  catalog::Catalog& catalog() { return *m_catalog; }
+  catalog::Catalog& catalog() { return *m_catalog.catalog; }
   blob::BlobStore& store() { return m_place->store(); }
   /// What catalog() stands on.
-  sql::Database& database() { return *m_database; }
+  sql::Database& database() { return *m_catalog.database; }
   /// The store's place for the journal.
   blob::Objects& journal() { return m_place->journal(); }
   const std::string& store_id() const { return m_store_id; }
   /// What decides about times here: the catalog's, where it is shared.
   const Clock& clock() const {
-    if (m_shared_clock) return *m_shared_clock;
+    if (m_catalog.shared_clock) return *m_catalog.shared_clock;
     return m_clock;
   }
   /// Now and then, for that.
-  Result<> compare_clocks() { return m_shared_clock ? m_shared_clock->compare() : Result<>(); }
+  Result<> compare_clocks() { return m_catalog.shared_clock ? m_catalog.shared_clock->compare() : Result<>(); }
   const std::filesystem::path& path() const { return m_path; }
 
   /// Tells clients on this machine where the server listens.
@@ -53,7 +42,7 @@ private:
   DataDirectory(std::filesystem::path path, DirectoryLock lock, const Clock& clock)
       : m_path(std::move(path)), m_lock(std::move(lock)), m_clock(clock) {}
   Result<> open_catalog(const Config& config);
-  Result<> pair(const Config& config);
+  Result<> pair();
 
   const std::filesystem::path m_path;
   const DirectoryLock m_lock;
@@ -61,9 +50,7 @@ private:
   std::unique_ptr<StorePlace> m_place;
   std::string m_store_id;
   const Clock& m_clock;
-  std::unique_ptr<sql::Database> m_database;
-  std::unique_ptr<catalog::SharedClock> m_shared_clock;
-  std::unique_ptr<catalog::Catalog> m_catalog;
+  CatalogPlace m_catalog;
 };
 
 }  // namespace slipway::cli

@@ -21,6 +21,7 @@ public:
     add_config_commands();
     add_repository_commands();
     add_copy_commands();
+    add_moving_commands();
     add_other_commands();
   }
   CommandLine(const CommandLine&) = delete;
@@ -200,12 +201,68 @@ private:
         "Stop the server first. What changed in the last seconds before the catalog was lost may be missing.");
     for (auto* made : {backup, restore, rebuild}) {
       add_config_option(made);
+      add_place_options(made);
       add_json_option(made);
     }
     add_key_option(rebuild, "--data", "server.data", "DIR", "The data directory");
-    add_key_option(rebuild, "--store", "store.url", "URL", "Where its bytes are, if not in files there: s3://…");
     add_key_option(backup, "--data", "server.data", "DIR", "The data directory to copy");
     add_key_option(restore, "--data", "server.data", "DIR", "The data directory to make: empty or missing");
+  }
+
+  /// What goes with --data, where not everything is in there.
+  void add_place_options(CLI::App* to) {
+    add_key_option(to, "--store", "store.url", "URL", "Where the bytes are, if not in files there: s3://…");
+    add_key_option(to, "--catalog", "catalog.url", "URL",
+                   "Where the catalog is, if not in SQLite there: postgresql://…");
+  }
+
+  void add_moving_commands() {
+    auto* store = group("store", "The bytes of all blobs: files, or a bucket");
+    auto* copy = command(store, "copy", "Bring a copy of the store up to date, and go on with it",
+                         [this] { return run_store_copy(m_common, m_store); });
+    copy->add_option("--to", m_store.to, "Where the copy is to be: s3://…, or a data directory")
+        ->required()
+        ->type_name("PLACE");
+    copy->add_flag("--finish", m_store.finish,
+                   "Servers are stopped: copy what is left, and have the catalog go on with the copy");
+    copy->footer("Without --finish servers go on meanwhile; run it as often as you like, also after an interruption:\n"
+                 "what is there is not copied again. Each blob is checked on its way.");
+    auto* verify = command(store, "verify", "Read every blob and compare it with its digest, also beside a server",
+                           [this] { return run_store_verify(m_common, m_store); });
+    for (auto* made : {copy, verify}) {
+      made->add_option("--from", m_store.from, "Its place now (default: the configuration's)")->type_name("PLACE");
+      made->add_option_function<std::string>(
+              "--rate", [this](const std::string& value) { m_store.rate = checked_size("--rate", value); },
+              "Read at most so much in a second: 10MiB")
+          ->type_name("SIZE");
+      made->add_option("--jobs", m_store.jobs, "Blobs at a time (default 8)")
+          ->check(CLI::Range(1U, 64U))
+          ->type_name("COUNT");
+      add_config_option(made);
+      add_key_option(made, "--data", "server.data", "DIR", "The data directory");
+      add_place_options(made);
+      add_json_option(made);
+    }
+
+    auto* catalog = group("catalog", "What the store holds for whom: SQLite, or PostgreSQL");
+    auto* move = command(catalog, "copy", "Copy the catalog to an empty database, of servers that are stopped",
+                         [this] { return run_catalog_copy(m_common, m_catalog); });
+    move->add_option("--to", m_catalog.to, "Where it is to be: postgresql://…, or a data directory")
+        ->required()
+        ->type_name("PLACE");
+    move->add_option("--from", m_catalog.from, "Where it is now (default: the configuration's)")->type_name("PLACE");
+    move->add_flag("--keep-source", m_catalog.keep_source,
+                   "Servers may go on with the one it was copied from; never with both");
+    add_config_option(move);
+    add_key_option(move, "--data", "server.data", "DIR", "The data directory");
+    add_place_options(move);
+    add_json_option(move);
+  }
+
+  static std::uint64_t checked_size(const char* flag, const std::string& text) {
+    const auto size = parse_size(text);
+    if (!size) throw CLI::ValidationError(flag, size.error().message);
+    return *size;
   }
 
   void add_other_commands() {
@@ -299,6 +356,8 @@ private:
   std::string m_shell;
   std::string m_directory;
   RebuildOptions m_rebuild;
+  StoreOptions m_store;
+  CatalogOptions m_catalog;
   std::function<int()> m_run;
 };
 

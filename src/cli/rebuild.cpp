@@ -3,14 +3,15 @@
 #include "base/json.hpp"
 #include "catalog/journal.hpp"
 #include "catalog/keep.hpp"
+#include "cli/catalog_place.hpp"
 #include "cli/commands.hpp"
-#include "cli/data_directory.hpp"
+#include "cli/fresh_catalog.hpp"
 #include "cli/progress.hpp"
+#include "cli/store_place.hpp"
+#include "sql/sqlite.hpp"
 
-#include <array>
 #include <fmt/format.h>
 #include <optional>
-#include <unistd.h>
 
 namespace slipway::cli {
 namespace fs = std::filesystem;
@@ -27,16 +28,6 @@ struct Outcome {
   std::vector<std::string> lost;  ///< digests, at most lost_named_max
 };
 
-/// The files that SQLite may have for a database.
-constexpr std::array<const char*, 4> suffixes = {"", "-wal", "-shm", "-journal"};
-
-Result<> remove_database(const fs::path& file) {
-  for (const auto* suffix : suffixes)
-    if (::unlink((file.string() + suffix).c_str()) < 0 && errno != ENOENT)
-      return fail_errno(errno, "removing " + file.string() + suffix);
-  return {};
-}
-
 Result<> expect_no_catalog(const fs::path& file) {
   for (const auto* suffix : {"", "-wal", "-journal"}) {
     std::error_code error;
@@ -48,11 +39,9 @@ Result<> expect_no_catalog(const fs::path& file) {
   return {};
 }
 
-Result<lifecycle::RebuildReport> fill(const fs::path& file, blob::Objects& journal, const RebuildOptions& options,
+Result<lifecycle::RebuildReport> fill(sql::Database& database, blob::Objects& journal, const RebuildOptions& options,
                                       const Clock& clock) {
-  TRY(remove_database(file));
-  TRY_ASSIGN(const auto database, sql::SqliteDatabase::open(file, sql::SqliteMode::fill));
-  catalog::Rebuild rebuild(*database, clock);
+  catalog::Rebuild rebuild(database, clock);
   std::optional<Progress> progress;
   return lifecycle::rebuild(journal, {options.generation, options.partial}, rebuild,
                             [&](std::uint64_t done, std::uint64_t total) {
@@ -62,11 +51,9 @@ Result<lifecycle::RebuildReport> fill(const fs::path& file, blob::Objects& journ
 }
 
 /// The tables in which two catalogs differ.
-Result<std::vector<std::string>> compare(const fs::path& rebuilt, const fs::path& present) {
-  TRY_ASSIGN(const auto one, sql::SqliteDatabase::open(rebuilt, sql::SqliteMode::read_only));
-  TRY_ASSIGN(const auto other, sql::SqliteDatabase::open(present, sql::SqliteMode::read_only));
-  TRY_ASSIGN(const auto ours, catalog::journal_prints(*one));
-  TRY_ASSIGN(const auto theirs, catalog::journal_prints(*other));
+Result<std::vector<std::string>> compare(sql::Database& rebuilt, sql::Database& present) {
+  TRY_ASSIGN(const auto ours, catalog::journal_prints(rebuilt));
+  TRY_ASSIGN(const auto theirs, catalog::journal_prints(present));
   std::vector<std::string> out;
   for (std::size_t i = 0; i < ours.size(); ++i)
     if (ours[i] != theirs[i])
@@ -80,15 +67,13 @@ Result<> check_bytes(blob::BlobStore& store, const catalog::StoredBlob& blob, co
 }
 
 /// Whether each blob has its bytes; `deep`: the right ones.
-Result<> look_at_blobs(const fs::path& file, blob::BlobStore& store, const Clock& clock, bool deep, Outcome& outcome) {
-  TRY_ASSIGN(const auto database, sql::SqliteDatabase::open(file));
-  TRY_ASSIGN(const auto catalog, catalog::Catalog::open(*database, clock));
+Result<> look_at_blobs(catalog::Catalog& catalog, blob::BlobStore& store, bool deep, Outcome& outcome) {
   TRY_ASSIGN(const auto identity, store.identity());
-  TRY(catalog->pair_with_store(identity));
-  TRY_ASSIGN(const auto total, catalog->blob_totals());
+  TRY(catalog.pair_with_store(identity));
+  TRY_ASSIGN(const auto total, catalog.blob_totals());
   outcome.blobs = total.blobs;
   Progress progress(deep ? "hashing" : "looking for bytes", total.bytes);
-  return catalog->for_each_location([&](const catalog::StoredBlob& blob, const Digest& digest) -> Result<> {
+  return catalog.for_each_location([&](const catalog::StoredBlob& blob, const Digest& digest) -> Result<> {
     const auto whole = deep ? check_bytes(store, blob, digest) : store.probe(blob.location);
     progress.add(blob.size);
     if (whole) return {};
@@ -98,47 +83,73 @@ Result<> look_at_blobs(const fs::path& file, blob::BlobStore& store, const Clock
   });
 }
 
-/// Makes the catalog in `fresh`, and says what can be said of it.
-Result<Outcome> prepare(const fs::path& fresh, const Config& config, const RebuildOptions& options,
-                        const Clock& clock) {
+/// Makes a catalog in a new file. `present`: what to compare it with.
+Result<Outcome> fill_file(const fs::path& fresh, StorePlace& place, sql::Database* present,
+                          const RebuildOptions& options, const Clock& clock) {
   Outcome outcome;
-  TRY_ASSIGN(const auto place, StorePlace::open(config, clock, false));
-  TRY_ASSIGN(outcome.journal, fill(fresh, place->journal(), options, clock));
-  TRY(sql::check_sqlite(fresh));
-  if (options.check) {
-    TRY_ASSIGN(outcome.differences, compare(fresh, config.data / "catalog.sqlite"));
+  {
+    TRY_ASSIGN(const auto empty, sql::SqliteDatabase::open(fresh, sql::SqliteMode::fill));
+    TRY_ASSIGN(outcome.journal, fill(*empty, place.journal(), options, clock));
   }
-  TRY(look_at_blobs(fresh, place->store(), clock, options.deep, outcome));
+  TRY(sql::check_sqlite(fresh));
+  TRY_ASSIGN(const auto database, sql::SqliteDatabase::open(fresh));
+  if (present) {
+    TRY_ASSIGN(outcome.differences, compare(*database, *present));
+  }
+  TRY_ASSIGN(const auto catalog, catalog::Catalog::open(*database, clock));
+  TRY(look_at_blobs(*catalog, place.store(), options.deep, outcome));
+  return outcome;
+}
+
+/// With --check: what is there stays as it is.
+Result<Outcome> check(const Config& config, StorePlace& place, const RebuildOptions& options, const Clock& clock) {
+  TRY_ASSIGN(auto present, CatalogPlace::open(config, clock, CatalogUse::existing));
+  std::optional<Quiet> quiet;  // a file's directory is locked already
+  if (present.database->is_shared()) {
+    TRY_ASSIGN(quiet, Quiet::expect(config, present));
+  }
+  TRY_ASSIGN(const auto fresh, FreshCatalog::begin(config.data));
+  return fill_file(fresh.file(), place, present.database.get(), options, clock);
+}
+
+Result<Outcome> rebuild_file(const Config& config, StorePlace& place, const RebuildOptions& options,
+                             const Clock& clock) {
+  TRY(expect_no_catalog(config.data / "catalog.sqlite"));
+  TRY_ASSIGN(auto fresh, FreshCatalog::begin(config.data));
+  TRY_ASSIGN(auto outcome, fill_file(fresh.file(), place, nullptr, options, clock));
+  TRY(fresh.settle());
+  return outcome;
+}
+
+/// In a database that has no tables; servers take it for unfinished until the end.
+Result<Outcome> rebuild_database(const Config& config, StorePlace& place, const RebuildOptions& options,
+                                 const Clock& clock) {
+  Outcome outcome;
+  {
+    TRY_ASSIGN(const auto empty, CatalogPlace::connect(config));
+    TRY_ASSIGN(outcome.journal, fill(*empty, place.journal(), options, clock));
+  }
+  TRY_ASSIGN(const auto catalog, CatalogPlace::open(config, clock, CatalogUse::existing));
+  TRY(look_at_blobs(*catalog.catalog, place.store(), options.deep, outcome));
   return outcome;
 }
 
 Result<Outcome> rebuild(const Config& config, const RebuildOptions& options, const Clock& clock) {
-  const auto& data = config.data;
-  const auto catalog_file = data / "catalog.sqlite";
-  const auto fresh = data / "catalog.sqlite.rebuilt";
   std::error_code error;
-  if (config.store.empty() && !fs::exists(data / "store/store.id", error))
-    return fail(Failure::not_found, data.string() + " is not a Slipway data directory: there is no store in it");
-  TRY_ASSIGN(const auto lock, DirectoryLock::take(data));
-  if (!options.check) TRY(expect_no_catalog(catalog_file));
-  if (options.check && !fs::exists(catalog_file, error))
-    return fail(Failure::not_found, catalog_file.string() + " is not there: there is nothing to compare with");
-  auto outcome = prepare(fresh, config, options, clock);
-  if (options.check || !outcome) {
-    const auto removed = remove_database(fresh);
-    return outcome && !removed ? std::unexpected(removed.error()) : outcome;
-  }
-  TRY(sql::settle_sqlite(fresh));
-  if (::rename(fresh.c_str(), catalog_file.c_str()) < 0) return fail_errno(errno, "naming " + fresh.string());
-  TRY(sync_directory(data));
-  return outcome;
+  if (config.store.empty() && !fs::exists(config.data / "store/store.id", error))
+    return fail(Failure::not_found, config.data.string() + " is not a Slipway data directory: there is no store in it");
+  TRY_ASSIGN(const auto lock, DirectoryLock::take(config.data));
+  TRY_ASSIGN(const auto place, StorePlace::open(config, clock, StoreUse::existing));
+  if (options.check) return check(config, *place, options, clock);
+  return config.catalog.empty() ? rebuild_file(config, *place, options, clock)
+                                : rebuild_database(config, *place, options, clock);
 }
 
-void tell(const Outcome& outcome, const RebuildOptions& options, const fs::path& data) {
+void tell(const Outcome& outcome, const RebuildOptions& options, const Config& config) {
   const auto& journal = outcome.journal;
-  fmt::print("{} {}/catalog.sqlite: change {} of generation {}, {} rows read from {} objects\n",
-             options.check ? "compared" : "rebuilt", data.string(), journal.through, journal.generation, journal.rows,
-             journal.objects);
+  fmt::print("{} {}: change {} of generation {}, {} rows read from {} objects\n",
+             options.check ? "compared" : "rebuilt", CatalogPlace::name_of(config), journal.through, journal.generation,
+             journal.rows, journal.objects);
   if (options.check && outcome.differences.empty()) fmt::print("a rebuilt catalog would be equal\n");
   for (const auto& difference : outcome.differences) fmt::print("differs: {}\n", difference);
   if (outcome.lost_blobs == 0)
@@ -147,7 +158,7 @@ void tell(const Outcome& outcome, const RebuildOptions& options, const fs::path&
   if (outcome.lost_blobs > 0)
     fmt::print(stderr, "slipway: {} of {} blobs are lost or damaged; pushing them again heals those that are lost\n",
                outcome.lost_blobs, outcome.blobs);
-  if (!options.check) fmt::print("Next: slipway serve --data {}\n", data.string());
+  if (!options.check) fmt::print("Next: {}\n", serve_command(config));
 }
 
 }  // namespace
@@ -155,7 +166,6 @@ void tell(const Outcome& outcome, const RebuildOptions& options, const fs::path&
 int run_rebuild(const Common& common, const RebuildOptions& options) {
   const auto config = load_config(common);
   if (!config) return report(config.error());
-  if (const auto sqlite = expect_sqlite(*config, "rebuild"); !sqlite) return report(sqlite.error());
   const auto outcome = rebuild(*config, options, SystemClock());
   if (!outcome) return report(outcome.error());
   if (common.json)
@@ -169,7 +179,7 @@ int run_rebuild(const Common& common, const RebuildOptions& options) {
                             {"lost", outcome->lost}}
                            .dump(2));
   else
-    tell(*outcome, options, config->data);
+    tell(*outcome, options, *config);
   return outcome->differences.empty() && outcome->lost_blobs == 0 ? exit_done : exit_failed;
 }
 

@@ -5,25 +5,65 @@
 #include "blob/s3_store.hpp"
 #include "s3/bucket_url.hpp"
 
+#include <cstdlib>
+
 namespace slipway::cli {
 namespace {
 
 class FilePlace final : public StorePlace {
 public:
-  static Result<std::unique_ptr<StorePlace>> open(const Config& config, bool create) {
+  static Result<std::unique_ptr<StorePlace>> open(const Config& config, StoreUse use) {
     const auto directory = config.data / "store";
-    TRY_ASSIGN(auto store,
-               create ? blob::FsStore::open(directory, config.keep_free) : blob::FsStore::open_existing(directory));
+    TRY_ASSIGN(auto store, open_store(directory, config.keep_free, use));
     return std::unique_ptr<StorePlace>(new FilePlace(directory, std::move(store)));
   }
   blob::BlobStore& store() override { return *m_store; }
   blob::Objects& journal() override { return m_journal; }
+  blob::Objects& root() override { return m_root; }
+  /// The folders are there already.
+  Result<bool> is_unused() override { return m_store->is_empty(); }
+  /// Those of a backup on a medium that cannot be written to need no holding.
+  Result<Fd> hold_removals() override {
+    auto held = m_store->hold_removals();
+    return !held && held.error().failure == Failure::read_only ? Fd() : std::move(held);
+  }
+  const std::string& name() const override { return m_name; }
 
 private:
   FilePlace(const std::filesystem::path& directory, std::unique_ptr<blob::FsStore> store)
-      : m_store(std::move(store)), m_journal(directory / "journal") {}
+      : m_name(directory.string()), m_store(std::move(store)), m_journal(directory / "journal"), m_root(directory) {}
+
+  static Result<std::unique_ptr<blob::FsStore>> open_store(const std::filesystem::path& directory,
+                                                           std::uint64_t keep_free, StoreUse use) {
+    if (use == StoreUse::make) return blob::FsStore::open(directory, keep_free);
+    return use == StoreUse::copy ? blob::FsStore::open_copy(directory) : blob::FsStore::open_existing(directory);
+  }
+
+  const std::string m_name;
   std::unique_ptr<blob::FsStore> m_store;
   blob::FileObjects m_journal;
+  blob::FileObjects m_root;
+};
+
+/// A directory of this process's, gone with it.
+class Scratch {
+public:
+  static Result<std::unique_ptr<Scratch>> make() {
+    std::error_code error;
+    auto name = (std::filesystem::temp_directory_path(error) / "slipway-XXXXXX").string();
+    if (error || !::mkdtemp(name.data())) return fail_errno(errno, "making a directory for parts (TMPDIR)");
+    return std::unique_ptr<Scratch>(new Scratch(name));
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    std::filesystem::remove_all(m_path, ignored);
+  }
+  Scratch(const Scratch&) = delete;
+  const std::filesystem::path& path() const { return m_path; }
+
+private:
+  explicit Scratch(std::filesystem::path path) : m_path(std::move(path)) {}
+  const std::filesystem::path m_path;
 };
 
 blob::S3StoreOptions store_options(const Config& config, std::string prefix) {
@@ -41,46 +81,69 @@ blob::S3StoreOptions store_options(const Config& config, std::string prefix) {
 
 class BucketPlace final : public StorePlace {
 public:
-  static Result<std::unique_ptr<StorePlace>> open(const Config& config, const Clock& clock) {
+  static Result<std::unique_ptr<StorePlace>> open(const Config& config, const Clock& clock, StoreUse use) {
     const auto environment = s3::process_environment();
     TRY_ASSIGN(auto url, s3::parse_bucket_url(config.store, environment));
     std::unique_ptr<BucketPlace> place(new BucketPlace(url, s3::all_keys(environment, url.bucket.region), clock));
-    auto store = blob::S3Store::open(place->m_bucket, store_options(config, url.prefix));
-    if (!store) return std::unexpected(store.error().during("the store in bucket '" + url.bucket.bucket + "'"));
+    auto options = store_options(config, url.prefix);
+    if (use == StoreUse::beside || use == StoreUse::copy) {
+      TRY_ASSIGN(place->m_scratch, Scratch::make());
+      options.spool = place->m_scratch->path();
+      options.cache_bytes = 0;
+    }
+    auto store = use == StoreUse::copy ? blob::S3Store::open_copy(place->m_bucket, options)
+                                       : blob::S3Store::open(place->m_bucket, options);
+    if (!store) return std::unexpected(store.error().during(place->m_name));
     place->m_store = std::move(*store);
     return std::unique_ptr<StorePlace>(std::move(place));
   }
   blob::BlobStore& store() override { return *m_store; }
   blob::Objects& journal() override { return m_journal; }
+  blob::Objects& root() override { return m_root; }
+  Result<bool> is_unused() override { return m_bucket.is_empty(m_prefix); }
+  const std::string& name() const override { return m_name; }
 
 private:
   BucketPlace(const s3::BucketUrl& url, std::vector<std::unique_ptr<s3::KeySource>> keys, const Clock& clock)
-      : m_keyring(std::move(keys), clock), m_bucket(url.bucket, m_keyring, clock),
-        m_journal(m_bucket, url.prefix + "journal/") {}
+      : m_name("the store in bucket '" + url.bucket.bucket + "'"), m_prefix(url.prefix),
+        m_keyring(std::move(keys), clock), m_bucket(url.bucket, m_keyring, clock),
+        m_journal(m_bucket, url.prefix + "journal/"), m_root(m_bucket, url.prefix) {}
+
+  const std::string m_name;
+  const std::string m_prefix;
   s3::Keyring m_keyring;
   s3::Bucket m_bucket;
   blob::BucketObjects m_journal;
+  blob::BucketObjects m_root;
+  std::unique_ptr<Scratch> m_scratch;
   std::unique_ptr<blob::S3Store> m_store;
 };
 
+bool is_url(const std::string& place) { return place.find("://") != place.npos; }
+
 }  // namespace
 
-Result<std::unique_ptr<StorePlace>> StorePlace::open(const Config& config, const Clock& clock, bool create) {
-  return config.store.empty() ? FilePlace::open(config, create) : BucketPlace::open(config, clock);
+Result<std::unique_ptr<StorePlace>> StorePlace::open(const Config& config, const Clock& clock, StoreUse use) {
+  return config.store.empty() ? FilePlace::open(config, use) : BucketPlace::open(config, clock, use);
 }
 
-Result<> expect_sqlite(const Config& config, const std::string& command) {
-  if (config.catalog.empty()) return {};
-  return fail(Failure::invalid,
-              "'slipway " + command +
-                  "' works with a catalog in SQLite; this configuration's is elsewhere (catalog.url)");
+Config with_store(Config config, const std::string& place) {
+  config.store = is_url(place) ? place : std::string();
+  if (!is_url(place)) config.data = place;
+  return config;
 }
 
-Result<> expect_files(const Config& config, const std::string& command) {
-  TRY(expect_sqlite(config, command));
-  if (config.store.empty()) return {};
-  return fail(Failure::invalid,
-              "'slipway " + command + "' works with a store in files; this configuration's is in a bucket (store.url)");
+std::string serve_command(const Config& config) {
+  auto out = "slipway serve --data " + config.data.string();
+  if (!config.store.empty()) out += " --store '" + config.store + "'";
+  if (!config.catalog.empty()) out += " --catalog POSTGRESQL-URL";  // it may hold a password
+  return out;
+}
+
+Config with_catalog(Config config, const std::string& place) {
+  config.catalog = is_url(place) ? place : std::string();
+  if (!is_url(place)) config.data = place;
+  return config;
 }
 
 }  // namespace slipway::cli

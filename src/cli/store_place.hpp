@@ -8,19 +8,37 @@
 
 namespace slipway::cli {
 
-/// A store with what it stands on, and the journal's objects beside it.
+enum class StoreUse {
+  make,      ///< to be made where it is not there
+  existing,  ///< not_found where it is not there
+  beside,    ///< the same, while a server may be using it: nothing of the data directory's is touched
+  copy,      ///< as a copy that is not finished: no identity is asked for
+};
+
+/// A store with what it stands on, and the objects beside it.
 class StorePlace {
 public:
-  /// `create` makes one that is not there; else not_found.
-  static Result<std::unique_ptr<StorePlace>> open(const Config& config, const Clock& clock, bool create);
+  static Result<std::unique_ptr<StorePlace>> open(const Config& config, const Clock& clock, StoreUse use);
   virtual ~StorePlace() = default;
 
   virtual blob::BlobStore& store() = 0;
   virtual blob::Objects& journal() = 0;
+  /// Where the store's own marks are.
+  virtual blob::Objects& root() = 0;
+  /// Nothing is there.
+  virtual Result<bool> is_unused() = 0;
+  /// Keeps everybody from removing finished bytes while it lives, as far as the store can: a bucket's stay for as long
+  /// as their last readers may need them.
+  virtual Result<Fd> hold_removals() { return Fd(); }
+  /// For messages.
+  virtual const std::string& name() const = 0;
 };
 
-/// For what only knows files: Failure::invalid, naming `command`, where the configuration has a bucket, or a database.
-Result<> expect_files(const Config& config, const std::string& command);
-Result<> expect_sqlite(const Config& config, const std::string& command);
+/// The configuration with the store, or the catalog, that a flag names: a URL, or the data directory in which they are
+/// files.
+Config with_store(Config config, const std::string& place);
+Config with_catalog(Config config, const std::string& place);
+/// What serves from there.
+std::string serve_command(const Config& config);
 
 }  // namespace slipway::cli

@@ -8,6 +8,11 @@ namespace slipway::lifecycle {
 Lease::Lease(catalog::Catalog& catalog, std::string name, std::chrono::seconds duration)
     : m_catalog(catalog), m_name(std::move(name)), m_holder(random_hex(8)), m_duration(duration) {}
 
+Lease::~Lease() {
+  if (m_held_until > std::chrono::steady_clock::now())
+    static_cast<void>(m_catalog.end_lease(m_name, m_holder));  // else it ends by itself
+}
+
 bool Lease::hold() {
   if (!m_catalog.is_shared()) return true;
   const std::lock_guard lock(m_mutex);

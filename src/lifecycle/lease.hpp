@@ -12,6 +12,9 @@ class Lease {
 public:
   /// Held for `duration` from each renewal; a server that is stopped, or cut off, loses it then.
   Lease(catalog::Catalog& catalog, std::string name, std::chrono::seconds duration = std::chrono::seconds(20));
+  /// Gives it up.
+  ~Lease();
+  Lease(const Lease&) = delete;
   /// True if it is this object's for half of the duration at least; takes or renews it where that is needed. Of a
   /// catalog that nobody shares it always is.
   bool hold();

@@ -33,6 +33,7 @@ PostgresDatabase::PostgresDatabase(PostgresAddress address, PostgresOptions opti
 
 Result<std::unique_ptr<PostgresDatabase>> PostgresDatabase::open(PostgresOptions options) {
   TRY_ASSIGN(auto address, PostgresAddress::parse(options.url));
+  address.client = options.client;
   std::unique_ptr<PostgresDatabase> database(new PostgresDatabase(std::move(address), std::move(options)));
   auto& self = *database;
   TRY_ASSIGN(self.m_writer, PostgresConnection::open(self.m_address, self.m_options.patience));

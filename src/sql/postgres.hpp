@@ -26,8 +26,9 @@
 namespace slipway::sql {
 
 struct PostgresOptions {
-  std::string url;               ///< see PostgresAddress
-  std::size_t readers_max = 10;  ///< connections, besides the writer's
+  std::string url;                 ///< see PostgresAddress
+  std::size_t readers_max = 10;    ///< connections, besides the writer's
+  std::string client = "slipway";  ///< see PostgresAddress
   PostgresPatience patience;
 };
 

@@ -175,7 +175,7 @@ Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(const Postg
                              "20000",
                              "primary",
                              address.url.c_str(),
-                             "slipway",
+                             address.client.c_str(),
                              "UTF8",
                              static_cast<const char*>(nullptr)};
   std::unique_ptr<PostgresConnection> connection(new PostgresConnection(

@@ -30,7 +30,8 @@ struct PostgresPatience {
 /// Where a database is.
 struct PostgresAddress {
   std::string url;
-  std::string name;  ///< "database 'slipway' at 10.0.0.1:5432": for messages, without a password
+  std::string name;                ///< "database 'slipway' at 10.0.0.1:5432": for messages, without a password
+  std::string client = "slipway";  ///< what the server calls our connections, unless the URL has an application_name
 
   /// `postgresql://user@host:port/database?option=value`, as libpq takes it. Failure::invalid, and not a word of it in
   /// the message, where it does not.

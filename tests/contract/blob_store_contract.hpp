@@ -364,6 +364,71 @@ TEST_P(BlobStoreContract, TakesManySmallBlobsAtOnce) {
     for (std::size_t n = 0; n < 20; ++n) EXPECT_EQ(read(locations[i].at(n)), text(i, n));
 }
 
+TEST_P(BlobStoreContract, TakesACopyUnderTheNameThatItHadElsewhere) {
+  for (const std::string key : {"raw/0/000000000000004d", "raw/000000000000004e.0123456789abcdef"}) {
+    const LocationId id{key.ends_with("4d") ? 77U : 78U};
+    const Location elsewhere{id, LocationKind::raw, key, {0, 11}};
+    EXPECT_EQ(read(elsewhere), "(not_found)");
+    for (const std::string_view text : {"hello world", "HELLO world"}) {  // the second takes the place of the first
+      const auto copy = m_store->begin_copy(elsewhere);
+      ASSERT_TRUE(copy) << copy.error().message;
+      ASSERT_TRUE((*copy)->write(as_bytes(text)));
+      ASSERT_TRUE((*copy)->finish());
+      EXPECT_EQ(read(elsewhere), text);
+      restart();
+      EXPECT_EQ(read(elsewhere), text);
+      EXPECT_TRUE(m_store->probe(elsewhere));
+      EXPECT_TRUE(m_store->is_finished(id));
+    }
+    EXPECT_EQ(objects(), 1);
+    EXPECT_TRUE(m_store->remove(elsewhere));
+    EXPECT_EQ(objects(), 0);
+  }
+}
+
+TEST_P(BlobStoreContract, LeavesNothingOfACopyThatWasNotFinished) {
+  const Location elsewhere{LocationId{77}, LocationKind::raw, "raw/0/000000000000004d", {0, 11}};
+  {
+    const auto copy = m_store->begin_copy(elsewhere);
+    ASSERT_TRUE(copy && (*copy)->write(as_bytes("hello")));
+  }
+  EXPECT_EQ(read(elsewhere), "(not_found)");
+}
+
+TEST_P(BlobStoreContract, TakesACopyOfAWholePack) {
+  const auto elsewhere = GetParam().make();
+  const auto other = elsewhere->open();
+  const std::string one = "one", two = "and two";
+  const std::array blobs{SmallBlob{LocationId{1}, as_bytes(one)}, SmallBlob{LocationId{2}, as_bytes(two)}};
+  const auto put = other->put_small(blobs);
+  ASSERT_TRUE(put);
+  if (put->front().kind != LocationKind::pack) GTEST_SKIP() << "this store keeps small blobs like others";
+  const auto from = elsewhere->open();  // to which nothing is added any more
+  const auto size = from->sealed_size(put->front().key);
+  ASSERT_TRUE(size && *size) << put->front().key;
+  const Location pack{LocationId{}, LocationKind::old_pack, put->front().key, {0, **size}};
+  const auto bytes = from->open(pack, pack.range);
+  ASSERT_TRUE(bytes) << bytes.error().message;
+  std::vector<std::byte> buffer(**size);
+  ASSERT_EQ(read_some(*bytes, buffer, 0), buffer.size());
+  for (int i = 0; i < 2; ++i) {
+    const auto copy = m_store->begin_copy(pack);
+    ASSERT_TRUE(copy) << copy.error().message;
+    ASSERT_TRUE((*copy)->write(buffer));
+    ASSERT_TRUE((*copy)->finish());
+    EXPECT_EQ(read(put->at(0)), one);
+    EXPECT_EQ(read(put->at(1)), two);
+  }
+  restart();
+  EXPECT_EQ(read(put->at(1)), two);
+  EXPECT_EQ(m_store->sealed_size(pack.key).value(), *size);
+}
+
+TEST_P(BlobStoreContract, CopiesOnlyUnderNamesThatAStoreGives) {
+  for (const std::string key : {"packs/../store.id", "packs/", "store.id", "packs/short", "packs/0123456789abcdeg"})
+    EXPECT_FALSE(m_store->begin_copy({LocationId{}, LocationKind::old_pack, key, {0, 10}})) << key;
+}
+
 TEST_P(BlobStoreContract, HasAnIdentityThatOutlivesAProcess) {
   const auto identity = m_store->identity().value();
   EXPECT_FALSE(identity.empty());

@@ -55,6 +55,9 @@ public:
 
   // Not for uploads.
   Result<FileSlice> open(const blob::Location&, ByteRange) override { return fail(Failure::not_found, "no blob"); }
+  Result<std::unique_ptr<blob::Upload>> begin_copy(const blob::Location&) override {
+    return fail(Failure::invalid, "not for uploads");
+  }
   Result<std::optional<std::uint64_t>> sealed_size(const std::string&) override { return std::nullopt; }
   Result<> remove(const blob::Location&) override { return {}; }
   Result<std::string> identity() override { return "memory"; }

@@ -230,7 +230,7 @@ TEST_F(S3StoreTest, TakesNoPrefixThatHoldsSomethingElse) {
   const auto refused = S3Store::open(S3Ground::bucket(), {.prefix = "other/", .spool = spool.path()});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().failure, Failure::invalid);
-  EXPECT_THAT(refused.error().message, testing::HasSubstr("choose another prefix"));
+  EXPECT_THAT(refused.error().message, testing::HasSubstr("choose another place"));
 }
 
 TEST_F(S3StoreTest, IsOneForAllWhoOpenItAtOnce) {

@@ -22,6 +22,9 @@ public:
                                                blob::Predecessor predecessor) override {
     return wrapped(plan.run([&] { return m_store.resume(id, token, predecessor); }));
   }
+  Result<std::unique_ptr<blob::Upload>> begin_copy(const blob::Location& location) override {
+    return wrapped(plan.run([&] { return m_store.begin_copy(location); }));
+  }
   Result<std::vector<blob::Location>> put_small(std::span<const blob::SmallBlob> blobs) override {
     return plan.run([&] { return m_store.put_small(blobs); });
   }

@@ -105,6 +105,11 @@ Result<std::unique_ptr<blob::Upload>> MemoryStore::resume(LocationId id, const b
   return std::make_unique<MemoryUpload>(m_disk, id, true, found->second.substr(0, position));
 }
 
+Result<std::unique_ptr<blob::Upload>> MemoryStore::begin_copy(const Location& location) {
+  if (location.kind != blob::LocationKind::raw) return fail(Failure::invalid, "there are no packs here");
+  return begin(location.id, false);
+}
+
 Result<std::vector<Location>> MemoryStore::put_small(std::span<const blob::SmallBlob> blobs) {
   const std::lock_guard lock(m_disk->mutex);
   std::vector<Location> locations;

@@ -27,6 +27,7 @@ public:
   Result<std::unique_ptr<blob::Upload>> begin(blob::LocationId id, bool resumable) override;
   Result<std::unique_ptr<blob::Upload>> resume(blob::LocationId id, const blob::ResumeToken& token,
                                                blob::Predecessor predecessor) override;
+  Result<std::unique_ptr<blob::Upload>> begin_copy(const blob::Location& location) override;
   Result<std::vector<blob::Location>> put_small(std::span<const blob::SmallBlob> blobs) override;
   Result<std::optional<std::uint64_t>> sealed_size(const std::string& pack) override;
   Result<> remove(const blob::Location& location) override;
