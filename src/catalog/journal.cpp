@@ -64,6 +64,22 @@ std::optional<std::int64_t> mark_of_change(sql::Session& session, std::int64_t c
   return session.number("SELECT mark FROM change WHERE sequence = $1", {change});
 }
 
+std::optional<JournalState> state_in(sql::Session& session) {
+  std::optional<JournalState> out;
+  session.run("SELECT generation, schema, finished, mark, superseded, planned FROM journal_state", {},
+              [&](const sql::Row& row) {
+                out = {.generation = std::string(row.text(0)),
+                       .schema = static_cast<int>(row.integer(1)),
+                       .finished = row.integer(2),
+                       .mark = row.integer(3),
+                       .superseded = std::string(row.text(4)),
+                       .planned = std::string(row.text(5))};
+              });
+  return out;
+}
+
+Error another_writes() { return {Failure::conflict, "another server has gone on with the journal"}; }
+
 }  // namespace
 
 Result<std::int64_t> Journal::newest() {
@@ -80,23 +96,13 @@ Result<std::optional<std::int64_t>> Journal::mark_of(std::int64_t change) {
 
 Result<std::optional<JournalState>> Journal::state() {
   std::optional<JournalState> out;
-  TRY(m_database.read([&](sql::Session& session) {
-    out.reset();
-    session.run("SELECT generation, schema, finished, mark, superseded, planned FROM journal_state", {},
-                [&](const sql::Row& row) {
-                  out = {.generation = std::string(row.text(0)),
-                         .schema = static_cast<int>(row.integer(1)),
-                         .finished = row.integer(2),
-                         .mark = row.integer(3),
-                         .superseded = std::string(row.text(4)),
-                         .planned = std::string(row.text(5))};
-                });
-  }));
+  TRY(m_database.read([&](sql::Session& session) { out = state_in(session); }));
   return out;
 }
 
-Result<> Journal::set_state(const JournalState& state) {
+Result<> Journal::set_state(const JournalState& known, const JournalState& state) {
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
+    if (state_in(session).value_or(JournalState()) != known) return std::unexpected(another_writes());
     session.run("DELETE FROM journal_state");
     session.run(
         "INSERT INTO journal_state (generation, schema, finished, mark, superseded, planned) VALUES ($1, $2, "
@@ -118,6 +124,9 @@ Result<JournalTold> Journal::tell(const std::string& generation, std::optional<s
                                   const JournalParts& parts, std::size_t part_bytes) {
   JournalTold told{{generation, after, 0}, 0};
   TRY(m_database.read([&](sql::Session& session) {
+    // Some of the changes since may have been forgotten.
+    if (after && state_in(session).value_or(JournalState()).finished > *after)
+      throw sql::StatementFailed(another_writes());
     told.stretch.through = newest_change(session);
     told.mark = mark_of_change(session, told.stretch.through).value_or(0);
     Teller teller(told, parts, part_bytes);

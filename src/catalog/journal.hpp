@@ -19,6 +19,8 @@ struct JournalState {
   std::int64_t mark = 0;      ///< that change's
   std::string superseded;     ///< the generation whose place this one took, or is to take; may be empty
   std::string planned;        ///< one that was begun, and is not this one yet; may be empty
+
+  bool operator==(const JournalState&) const = default;
 };
 
 /// Where the parts of a stretch go, in order; `last`: it is whole with this one.
@@ -40,11 +42,14 @@ public:
   /// forgotten.
   Result<std::optional<std::int64_t>> mark_of(std::int64_t change);
   Result<std::optional<JournalState>> state();
-  /// Keeps a state, and forgets the changes it has. Takes several transactions, so that nobody waits long for any.
-  Result<> set_state(const JournalState& state);
+  /// Keeps a state in the place of `known`, and forgets the changes it has. Failure::conflict where another server has
+  /// kept one meanwhile: what this one wrote may have been removed. Takes several transactions, so that nobody waits
+  /// long for any.
+  Result<> set_state(const JournalState& known, const JournalState& state);
 
   /// Tells what changed after `after`, or all there is, up to the state of this moment; in parts of about
-  /// `part_bytes`, but never less than one row. Returns what it told of.
+  /// `part_bytes`, but never less than one row. Returns what it told of. conflict where some of the changes since are
+  /// forgotten already.
   Result<JournalTold> tell(const std::string& generation, std::optional<std::int64_t> after, const JournalParts& parts,
                            std::size_t part_bytes = 4U << 20);
 

@@ -96,6 +96,12 @@ Result<> JournalWriter::find_place() {
 
 /// Removes what crashes left, and generations whose place was taken. Others are somebody's.
 Result<> JournalWriter::clear_up(const std::vector<blob::NamedObject>& objects, const JournalSurvey& survey) {
+  const auto abandoned = m_state.planned;
+  if (!abandoned.empty() && !m_journal.is_read_only()) {  // whoever may still be at it finds that it is not wanted
+    auto state = m_state;
+    state.planned.clear();
+    TRY(keep(state));
+  }
   for (const auto& name : survey.others)
     if (name.ends_with(".new")) TRY(m_objects.remove(name));
   const auto is_of = [](const blob::NamedObject& object, const std::string& generation) {
@@ -106,9 +112,9 @@ Result<> JournalWriter::clear_up(const std::vector<blob::NamedObject>& objects, 
   bool has_others = false;
   for (const auto& object : objects) {
     if (!journal_object(object.name)) continue;
-    if (is_of(object, m_state.planned) || (took_place && is_of(object, m_state.superseded)))
+    if ((m_state.planned.empty() && is_of(object, abandoned)) || (took_place && is_of(object, m_state.superseded)))
       TRY(m_objects.remove(object.name));
-    else if (!is_of(object, m_state.generation) && !is_of(object, m_state.superseded))
+    else if (!is_of(object, m_state.generation) && !is_of(object, m_state.superseded) && !is_of(object, abandoned))
       has_others = true;
   }
   m_has_others = has_others;
@@ -147,13 +153,18 @@ Result<WholeStretch> JournalWriter::write(const std::string& generation, std::op
                        const std::string& text) -> Result<> {
     if (m_hurried && !after && part > 0)
       return fail(Failure::busy, "the server stops: the snapshot is written after its next start");
+    if (!m_options.is_ours()) return fail(Failure::conflict, "another server goes on with the journal");
     out.names.push_back(name_of({stretch, part, last}));
     out.size += text.size();
     return m_objects.put(out.names.back(), text);
   };
-  TRY_ASSIGN(auto told, m_journal.tell(generation, after, put, m_options.part_bytes));
-  out.stretch = std::move(told.stretch);
-  mark = told.mark;
+  auto told = m_journal.tell(generation, after, put, m_options.part_bytes);
+  if (!told) {
+    if (!after) static_cast<void>(remove(out.names));  // nobody else may know of them any more
+    return std::unexpected(told.error());
+  }
+  out.stretch = std::move(told->stretch);
+  mark = told->mark;
   return out;
 }
 
@@ -166,22 +177,31 @@ Result<> JournalWriter::write_segment() {
   const bool is_finished = m_open.size >= m_options.segment_bytes || m_reach - state.finished >= m_options.changes_max;
   if (!is_finished || m_journal.is_read_only()) return {};
   state.finished = m_reach;
-  TRY(m_journal.set_state(state));
-  m_state = state;
+  TRY(keep(state));
   m_size += std::exchange(m_open, {}).size;
   ++m_segments;
   return {};
 }
 
 Result<> JournalWriter::begin_generation() {
-  m_state.planned = m_planned->generation;  // to be found, should this be as far as it comes
-  TRY(m_journal.set_state(m_state));
+  auto state = m_state;
+  state.planned = m_planned->generation;  // to be found, should this be as far as it comes
+  TRY(keep(state));
   TRY_ASSIGN(const auto snapshot, write(m_planned->generation, std::nullopt, m_planned->mark));
   m_planned->finished = snapshot.stretch.through;
-  TRY(m_journal.set_state(*m_planned));
+  if (auto kept = keep(*m_planned); !kept) {
+    if (kept.error().failure == Failure::conflict) static_cast<void>(remove(snapshot.names));  // nor of these
+    return kept;
+  }
   m_has_place = false;  // the next pass removes the one before
   m_reach = snapshot.stretch.through;
   m_wait = 0;
+  return {};
+}
+
+Result<> JournalWriter::keep(const catalog::JournalState& state) {
+  TRY(m_journal.set_state(m_state, state));
+  m_state = state;
   return {};
 }
 

@@ -26,7 +26,7 @@ struct JournalOptions {
   std::int64_t changes_max = 10'000;         ///< and where it took more changes than these, however small it is
   std::uint64_t outweigh_bytes = 16U << 20;  ///< segments smaller than this never outweigh a snapshot
   std::size_t segments_max = 4096;           ///< more do, whatever they weigh
-  /// Asked by the keeper before each pass: others write the same journal, and it is not our turn.
+  /// Asked before each pass, and before each object of one: others write the same journal, and it is not our turn.
   std::function<bool()> is_ours = [] { return true; };
 };
 
@@ -65,6 +65,7 @@ private:
   Result<> begin_generation();
   Result<> write_segment();
   Result<WholeStretch> write(const std::string& generation, std::optional<std::int64_t> after, std::int64_t& mark);
+  Result<> keep(const catalog::JournalState& state);
   Result<> remove(const std::vector<std::string>& names);
   bool is_outweighed() const;
 

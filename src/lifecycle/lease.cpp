@@ -20,7 +20,7 @@ bool Lease::hold() {
   if (before < m_held_until - m_duration / 2) return true;
   const auto taken = m_catalog.take_lease(m_name, m_holder, m_duration);
   if (!taken) log::warn("a lease cannot be renewed", {{"lease", m_name}, {"error", taken.error().message}});
-  const bool is_held = taken && *taken;
+  const bool is_held = taken && *taken && std::chrono::steady_clock::now() < before + m_duration;
   const bool was_held = before < m_held_until;
   if (is_held && !was_held) log::info("this server does the housekeeping for all", {{"lease", m_name}});
   m_held_until = is_held ? before + m_duration : std::chrono::steady_clock::time_point{};

@@ -141,7 +141,7 @@ TEST_P(CatalogJournal, IsForgottenOnceItIsInTheStore) {
   Journal journal(*m_database);
   const auto newest = journal.newest().value();
   EXPECT_FALSE(journal.state()->has_value());
-  ASSERT_TRUE(journal.set_state({"g", 5, newest, 7, "before", "after"}));
+  ASSERT_TRUE(journal.set_state({}, {"g", 5, newest, 7, "before", "after"}));
   const auto rows = [&] {
     std::int64_t out = 0;
     EXPECT_TRUE(m_database->read(
@@ -263,7 +263,7 @@ private:
     const auto text = content();
     std::vector<Digest> digests{digest_of(as_bytes(text))};
     if (pick(3) == 0) digests.push_back(digest_of(as_bytes(text), Algorithm::sha512));
-    static_cast<void>(m_catalog.commit_blob(repository(), digests, location(text.size()), "store", "", pick(4) == 0));
+    static_cast<void>(m_catalog.commit_blob(repository(), digests, location(text.size()), "store", {}, pick(4) == 0));
   }
 
   void put_manifest() {

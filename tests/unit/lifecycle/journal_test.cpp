@@ -238,13 +238,69 @@ TEST_F(JournalTest, TellsAnotherFutureFromItsOwnByMoreThanItsLength) {
             Failure::conflict);
 }
 
+/// Objects of a server that is slow: another one does something before each of its puts.
+class SlowObjects final : public blob::Objects {
+public:
+  SlowObjects(blob::Objects& objects, std::function<void()> meanwhile)
+      : m_objects(objects), m_meanwhile(std::move(meanwhile)) {}
+  Result<> put(const std::string& name, std::string_view bytes) override {
+    m_meanwhile();
+    return m_objects.put(name, bytes);
+  }
+  Result<std::string> get(const std::string& name) override { return m_objects.get(name); }
+  Result<> remove(const std::string& name) override { return m_objects.remove(name); }
+  Result<std::vector<blob::NamedObject>> list() override { return m_objects.list(); }
+
+private:
+  blob::Objects& m_objects;
+  std::function<void()> m_meanwhile;
+};
+
+// Both believe that it is their turn, for however long.
+TEST_F(JournalTest, HasNoHoleWhereTwoWriteIt) {
+  JournalOptions options;
+  options.part_bytes = 200;
+  options.outweigh_bytes = 1000;
+  for (const std::uint64_t segment_bytes : {std::uint64_t{1}, std::uint64_t{64} << 10}) {
+    options.segment_bytes = segment_bytes;
+    JournalWriter other(catalog::Journal(m_faulty), m_objects, options);
+    int number = 0, passes = 0;
+    const auto change = [&] { push("a", std::to_string(segment_bytes) + "." + std::to_string(number++)); };
+    SlowObjects slow(m_objects, [&] {
+      change();
+      if (++passes % 3 != 0) (void)other.pass();  // what it loses by, it tries again
+    });
+    JournalWriter writer(catalog::Journal(m_faulty), slow, options);
+    int lost = 0;
+    for (int i = 0; i < 12; ++i) {
+      change();
+      if (!writer.pass()) ++lost;
+      expect_a_whole_journal();
+    }
+    EXPECT_GT(lost, 0);
+    for (int i = 0; i < 3; ++i) static_cast<void>(other.pass());
+    EXPECT_TRUE(other.is_current());
+    expect_rebuildable();
+  }
+}
+
+TEST_F(JournalTest, EndsAPassThatIsNotItsTurnAnyMore) {
+  push("a", "x");
+  m_options.part_bytes = 200;
+  int asked = 0;
+  m_options.is_ours = [&] { return ++asked < 3; };
+  restart();
+  EXPECT_EQ(m_writer->pass().error().failure, Failure::conflict);
+  EXPECT_TRUE(m_objects.all.empty());
+}
+
 TEST_F(JournalTest, RemovesASnapshotThatWasNeverAdopted) {
   push("a", "x");
   pass();
   catalog::Journal journal(*m_database);
   auto state = journal.state().value().value();
   state.planned = "0000000f-01234567";
-  ASSERT_TRUE(journal.set_state(state));
+  ASSERT_TRUE(journal.set_state(journal.state().value().value(), state));
   m_objects.all["0000000f-01234567.snapshot.0000000000000009.0000.end"] = "whole, and never adopted";
   restart();
   pass();
