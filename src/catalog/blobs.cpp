@@ -43,7 +43,7 @@ Result<StoredBlob> Catalog::find_blob_anywhere(const Digest& digest) {
   return *out;
 }
 
-Result<StoredBlob> Catalog::adopt_blob(const std::string& repository, const Digest& digest, const std::string& upload) {
+Result<StoredBlob> Catalog::adopt_blob(const std::string& repository, const Digest& digest, const UploadClaim& upload) {
   std::optional<StoredBlob> out;
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
     out = known_blob(session, digest);
@@ -71,7 +71,7 @@ Result<StoredBlob> Catalog::mount_blob(const std::string& to, const std::string&
 
 Result<StoredBlob> Catalog::commit_blob(const std::string& repository, const std::vector<Digest>& digests,
                                         const blob::Location& location, const std::string& store_id,
-                                        const std::string& upload, bool replace) {
+                                        const UploadClaim& upload, bool replace) {
   SLIPWAY_INVARIANT(!digests.empty());
   TRY_ASSIGN(const auto leftovers, leftovers_of(location));
   std::optional<StoredBlob> out;
@@ -126,20 +126,32 @@ Result<> Catalog::forget_deletion(blob::LocationId id) {
   });
 }
 
+/// Its bytes are a blob's, or are found by the row of something else. In a bucket there may be several objects of one
+/// id: whoever took an upload over has left another's.
+static bool is_known(sql::Session& session, const blob::Location& object) {
+  if (object.kind == blob::LocationKind::old_pack)
+    return session.number("SELECT 1 FROM pack WHERE key = $1", {object.key}).has_value();
+  const auto id = static_cast<std::int64_t>(number_of(object.id));
+  // A session has bytes outside the catalog once it was claimed, which is what raises its epoch.
+  if (session.number("SELECT 1 FROM deletion WHERE location = $1", {id}) ||
+      session.number("SELECT 1 FROM upload WHERE location = $1 AND epoch > 0", {id}))
+    return true;
+  std::optional<std::string> key;
+  session.run("SELECT key FROM location WHERE id = $1", {id}, [&](const sql::Row& row) { key = row.text(0); });
+  const auto is_of_a_bucket = [](const std::string& name) { return name.find('.') != name.npos; };
+  if (!key || *key == object.key || !is_of_a_bucket(*key) || !is_of_a_bucket(object.key)) return key.has_value();
+  return session
+      .number("SELECT 1 FROM deletion WHERE kind = $1 AND key LIKE $2 LIMIT 1",
+              {static_cast<std::int64_t>(blob::LocationKind::leftovers), "%" + object.key + "%"})
+      .has_value();
+}
+
 Result<std::vector<blob::Location>> Catalog::unknown(const std::vector<blob::Location>& objects) {
   std::vector<blob::Location> out;
   TRY(m_database.read([&](sql::Session& session) {
     out.clear();
-    for (const auto& object : objects) {
-      const auto id = static_cast<std::int64_t>(number_of(object.id));
-      // A session has bytes outside the catalog once it was claimed, which is what raises its epoch.
-      const bool known = object.kind == blob::LocationKind::old_pack
-                             ? session.number("SELECT 1 FROM pack WHERE key = $1", {object.key}).has_value()
-                             : session.number("SELECT 1 FROM location WHERE id = $1", {id}) ||
-                                   session.number("SELECT 1 FROM deletion WHERE location = $1", {id}) ||
-                                   session.number("SELECT 1 FROM upload WHERE location = $1 AND epoch > 0", {id});
-      if (!known) out.push_back(object);
-    }
+    for (const auto& object : objects)
+      if (!is_known(session, object)) out.push_back(object);
   }));
   return out;
 }

@@ -33,7 +33,7 @@ Result<CacheEntry> Catalog::find_entry(const std::string& cache, const std::stri
 }
 
 Result<EntryPut> Catalog::adopt_entry(const std::string& cache, const std::string& key, const Digest& digest,
-                                      const std::string& upload) {
+                                      const UploadClaim& upload) {
   std::optional<EntryPut> out;
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
     const auto known = known_blob(session, digest);
@@ -46,7 +46,7 @@ Result<EntryPut> Catalog::adopt_entry(const std::string& cache, const std::strin
 
 Result<EntryPut> Catalog::commit_entry(const std::string& cache, const std::string& key,
                                        const std::vector<Digest>& digests, const blob::Location& location,
-                                       const std::string& store_id, bool replace, const std::string& upload) {
+                                       const std::string& store_id, bool replace, const UploadClaim& upload) {
   SLIPWAY_INVARIANT(!digests.empty());
   TRY_ASSIGN(const auto leftovers, leftovers_of(location));
   std::optional<EntryPut> out;

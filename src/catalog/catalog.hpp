@@ -78,15 +78,17 @@ public:
   Result<std::vector<std::string>> holders(const Digest& digest, std::size_t limit);
   /// One that any has.
   Result<StoredBlob> find_blob_anywhere(const Digest& digest);
-  /// Gives `repository` a blob the store already holds, ending `upload` if it is named; not_found where it does not.
-  Result<StoredBlob> adopt_blob(const std::string& repository, const Digest& digest, const std::string& upload);
+  /// Gives `repository` a blob the store already holds, ending `upload` if it is named; not_found where it does not,
+  /// conflict as commit_blob().
+  Result<StoredBlob> adopt_blob(const std::string& repository, const Digest& digest, const UploadClaim& upload);
   /// Gives `to` a blob that `from` has; not_found where it has not.
   Result<StoredBlob> mount_blob(const std::string& to, const std::string& from, const Digest& digest);
   /// Enters durable bytes and gives them to `repository`, ending `upload` if it is named. Where the content is known
   /// already, that blob is kept and `location` queued for deletion — or, with `replace`, the old location is. conflict
-  /// where `upload` has ended meanwhile; busy where the location's pack has just been compacted away.
+  /// where `upload` has ended meanwhile or another request has claimed it: that one may remove what lies here; busy
+  /// where the location's pack has just been compacted away.
   Result<StoredBlob> commit_blob(const std::string& repository, const std::vector<Digest>& digests,
-                                 const blob::Location& location, const std::string& store_id, const std::string& upload,
+                                 const blob::Location& location, const std::string& store_id, const UploadClaim& upload,
                                  bool replace);
   /// Takes a blob from a repository; its bytes stay until they are collected. not_found unless it has it.
   Result<> remove_blob(const std::string& repository, const Digest& digest);
@@ -155,11 +157,11 @@ public:
   Result<CacheEntry> find_entry(const std::string& cache, const std::string& key);
   /// Puts a blob that the store holds already under a key; not_found where it does not.
   Result<EntryPut> adopt_entry(const std::string& cache, const std::string& key, const Digest& digest,
-                               const std::string& upload = {});
+                               const UploadClaim& upload = {});
   /// Enters durable bytes and puts them under a key; else as commit_blob().
   Result<EntryPut> commit_entry(const std::string& cache, const std::string& key, const std::vector<Digest>& digests,
                                 const blob::Location& location, const std::string& store_id, bool replace,
-                                const std::string& upload = {});
+                                const UploadClaim& upload = {});
   /// not_found unless it is there. Returns the unwanted bytes.
   Result<std::vector<blob::Location>> remove_entry(const std::string& cache, const std::string& key);
   struct Use {
@@ -217,7 +219,7 @@ private:
                        const std::string& who, const std::optional<std::string>& digest);
   Result<Upload> open_upload(Upload upload, std::string_view kind, const std::string& who, std::size_t open_max);
   std::optional<blob::Location> take_upload(sql::Session& session, const std::string& id);
-  Result<> end_upload(sql::Session& session, const std::string& id, const blob::Location* kept);
+  Result<> end_upload(sql::Session& session, const UploadClaim& claim, const blob::Location* kept);
   void name_changes(sql::Session& session, const std::string& key);
   void blob_changes(sql::Session& session, const std::string& key);
   /// What else goes with a membership that was just deleted.

@@ -34,6 +34,8 @@ Result<> check_bytes(const FileSlice& bytes, const Digest& digest, const std::fu
 
 bool is_whole(blob::BlobStore& store, const StoredBlob& blob, const Digest& digest) {
   if (blob.location.kind != blob::LocationKind::pack) return store.probe(blob.location).has_value();
+  // A copy of this server's own is of no use to others.
+  if (store.is_remote() && !store.probe(blob.location)) return false;
   const auto bytes = store.open(blob.location, {0, blob.size});
   return bytes && check_bytes(*bytes, digest);
 }

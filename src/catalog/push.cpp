@@ -8,12 +8,12 @@ Result<Push> Push::begin(Catalog& catalog, blob::BlobStore& store, PushOptions o
   auto room = blob::SmallBytes::take_room();
   const bool stays_in_memory = room && options.content_length && *options.content_length <= blob::small_bytes_max;
   blob::LocationId location{};
-  std::string session;
+  UploadClaim session;
   if (store.is_remote() && !stays_in_memory) {
     TRY_ASSIGN(const auto upload,
                catalog.begin_push(options.repository, options.kind, options.who, options.uploads_max));
     location = upload.location;
-    session = upload.id;
+    session = upload.claim();
   } else {
     TRY_ASSIGN(location, catalog.next_location());
   }
@@ -22,8 +22,8 @@ Result<Push> Push::begin(Catalog& catalog, blob::BlobStore& store, PushOptions o
 }
 
 Push::~Push() {
-  if (m_session.empty()) return;
-  if (const auto ended = m_catalog.remove_upload(m_session); !ended)
+  if (m_session.id.empty()) return;
+  if (const auto ended = m_catalog.remove_upload(m_session.id); !ended)
     log::warn("a broken push is forgotten later", {{"error", ended.error().message}});
 }
 

@@ -31,16 +31,16 @@ public:
 
   blob::Intake& intake() { return m_intake; }
   /// To be ended by the commit; empty without one.
-  const std::string& session() const { return m_session; }
+  const UploadClaim& session() const { return m_session; }
   /// A commit has ended the session.
-  void ended() { m_session.clear(); }
+  void ended() { m_session = {}; }
 
 private:
-  Push(Catalog& catalog, std::string session, blob::Intake intake)
+  Push(Catalog& catalog, UploadClaim session, blob::Intake intake)
       : m_catalog(catalog), m_session(std::move(session)), m_intake(std::move(intake)) {}
 
   Catalog& m_catalog;
-  std::string m_session;
+  UploadClaim m_session;
   blob::Intake m_intake;
 };
 

@@ -92,7 +92,17 @@ struct Move {
   blob::Location to;
 };
 
+/// One request's right to end a session: good until another claims it.
+struct UploadClaim {
+  std::string id;  ///< empty: there is no session
+  std::int64_t epoch = 0;
+};
+
 struct Upload {
+  /// Somebody is at it, or has left it unsaved: each claim makes the epoch odd, and saving even again.
+  bool is_claimed() const { return epoch % 2 == 1; }
+  UploadClaim claim() const { return {id, epoch}; }
+
   std::string id;
   std::string repository;
   blob::LocationId location{};

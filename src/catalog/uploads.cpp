@@ -23,9 +23,6 @@ Upload upload_of(const sql::Row& row) {
           .algorithm = static_cast<Algorithm>(row.integer(7))};
 }
 
-/// Each claim makes the epoch odd, and saving even again.
-bool is_claimed(std::int64_t epoch) { return epoch % 2 == 1; }
-
 Error no_upload(const std::string& repository, const std::string& id) {
   return {Failure::not_found, "repository '" + repository + "' has no upload " + id.substr(0, 64) +
                                   ": it ended, was cancelled or timed out"};
@@ -80,7 +77,7 @@ Result<Upload> Catalog::claim_upload(const std::string& repository, const std::s
       out.reset();
       session.run(select_upload, {id, repository}, [&](const sql::Row& row) { out = upload_of(row); });
       if (!out) return std::unexpected(no_upload(repository, id));
-      out->contested = is_claimed(out->epoch);
+      out->contested = out->is_claimed();
       const bool begins_anew = out->contested && (out->token.empty() || blob::Intake::holds_bytes(out->token));
       needs_location = begins_anew && !fresh;
       if (needs_location) return {};
@@ -148,17 +145,18 @@ std::optional<blob::Location> Catalog::take_upload(sql::Session& session, const 
 
 /// Ends a session whose blob is known now: by the bytes at `kept`, or, without it, by others. What else the session has
 /// left goes.
-Result<> Catalog::end_upload(sql::Session& session, const std::string& id, const blob::Location* kept) {
-  if (id.empty()) return {};
-  const auto location = session.number("SELECT location FROM upload WHERE id = $1", {id});
-  // Whoever ended it before removes its bytes, wherever they lie by then.
-  if (!location) return fail(Failure::conflict, "upload " + id + " was ended meanwhile");
+Result<> Catalog::end_upload(sql::Session& session, const UploadClaim& claim, const blob::Location* kept) {
+  if (claim.id.empty()) return {};
+  const auto location =
+      session.number("SELECT location FROM upload WHERE id = $1 AND epoch = $2", {claim.id, claim.epoch});
+  // Whoever ended it before, or goes on with it, removes its bytes, wherever they lie by then.
+  if (!location) return fail(Failure::conflict, "upload " + claim.id + " was ended, or taken over by a later request");
   const bool is_own = kept != nullptr && kept->kind == blob::LocationKind::raw &&
                       number_of(kept->id) == static_cast<std::uint64_t>(*location);
   if (is_own)
-    session.run("DELETE FROM upload WHERE id = $1", {id});
+    session.run("DELETE FROM upload WHERE id = $1", {claim.id});
   else
-    take_upload(session, id);
+    take_upload(session, claim.id);
   return {};
 }
 

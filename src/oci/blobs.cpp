@@ -89,7 +89,7 @@ Response Registry::delete_blob(Call& call, const Digest& digest) {
 }
 
 Result<> Registry::keep(blob::Intake& intake, const std::string& repository, const Digest& digest,
-                        const std::string& upload) {
+                        const catalog::UploadClaim& upload) {
   return catalog::keep(m_catalog, m_store, intake, digest,
                        {.adopt = [&]() -> Result<> {
                           TRY(m_catalog.adopt_blob(repository, digest, upload));

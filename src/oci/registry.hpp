@@ -84,7 +84,8 @@ private:
   http::Response delete_manifest(Call& call);
 
   /// Enters an intake's bytes as a blob under `digest`, or finds it there already. `upload` may be empty.
-  Result<> keep(blob::Intake& intake, const std::string& repository, const Digest& digest, const std::string& upload);
+  Result<> keep(blob::Intake& intake, const std::string& repository, const Digest& digest,
+                const catalog::UploadClaim& upload);
 
   catalog::Catalog& m_catalog;
   blob::BlobStore& m_store;

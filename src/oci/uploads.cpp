@@ -39,10 +39,11 @@ Response taken_over() {
 }
 
 /// What the session has and the request brings stays in memory until it is committed: nothing outside the catalog is
-/// written, so that nobody else need be kept from it.
+/// written, so that nobody else need be kept from it. Where somebody may be at it they have to be: what they write is
+/// found by the claim.
 bool is_brief(const http::Request& request, const catalog::Upload& upload) {
   const auto more = request.has_body ? request.content_length : std::optional<std::uint64_t>(0);
-  return more && upload.position + *more <= blob::small_bytes_max &&
+  return more && !upload.is_claimed() && upload.position + *more <= blob::small_bytes_max &&
          (upload.token.empty() || blob::Intake::holds_bytes(upload.token));
 }
 
@@ -119,7 +120,7 @@ private:
     const auto digest = m_intake->digest(m_digest->algorithm());
     if (!digest) return failure_response(digest.error(), Code::blob_upload_unknown, m_request);
     if (*digest != *m_digest) return digest_mismatch(*m_digest, *digest);
-    if (auto kept = m_registry.keep(*m_intake, m_upload.repository, *m_digest, m_upload.id); !kept)
+    if (auto kept = m_registry.keep(*m_intake, m_upload.repository, *m_digest, m_upload.claim()); !kept)
       return failure_response(kept.error(), Code::blob_upload_unknown, m_request);
     return created(blob_path(m_upload.repository, *m_digest), *m_digest);
   }

@@ -35,7 +35,7 @@ TEST_P(CatalogBlobs, AreFoundInTheRepositoryThatHasThem) {
   EXPECT_EQ(blob_at("a", digest), "(not_found)");
   EXPECT_EQ(m_catalog->find_blob_anywhere(digest).error().failure, Failure::not_found);
   const auto location = location_for("hello");
-  const auto kept = m_catalog->commit_blob("a", {digest}, location, "store", "", false);
+  const auto kept = m_catalog->commit_blob("a", {digest}, location, "store", {}, false);
   ASSERT_TRUE(kept);
   EXPECT_EQ(kept->size, 5U);
   EXPECT_EQ(kept->location.id, location.id);
@@ -56,7 +56,7 @@ TEST_P(CatalogBlobs, AreFoundByEveryDigestTheyCameWith) {
   const auto sha256 = digest_of(as_bytes("x"));
   const auto sha512 = digest_of(as_bytes("x"), Algorithm::sha512);
   const auto location = location_for("x");
-  ASSERT_TRUE(m_catalog->commit_blob("a", {sha256, sha512}, location, "store", "", false));
+  ASSERT_TRUE(m_catalog->commit_blob("a", {sha256, sha512}, location, "store", {}, false));
   EXPECT_EQ(blob_at("a", sha256), location.key);
   EXPECT_EQ(blob_at("a", sha512), location.key);
   ASSERT_TRUE(m_catalog->remove_blob("a", sha512));
@@ -68,7 +68,7 @@ TEST_P(CatalogBlobs, LearnANewDigestOfKnownContent) {
   const auto sha256 = add_blob("a", "x");
   const auto sha512 = digest_of(as_bytes("x"), Algorithm::sha512);
   const auto first = blob_at("a", sha256);
-  ASSERT_TRUE(m_catalog->commit_blob("b", {sha256, sha512}, location_for("x"), "store", "", false));
+  ASSERT_TRUE(m_catalog->commit_blob("b", {sha256, sha512}, location_for("x"), "store", {}, false));
   EXPECT_EQ(blob_at("a", sha512), first);
   EXPECT_EQ(blob_at("b", sha512), first);
 }
@@ -77,7 +77,7 @@ TEST_P(CatalogBlobs, KeepTheFirstLocationOfTheSameContent) {
   const auto digest = add_blob("a", "x");
   const auto first = blob_at("a", digest);
   const auto second = location_for("x");
-  const auto kept = m_catalog->commit_blob("b", {digest}, second, "store", "", false);
+  const auto kept = m_catalog->commit_blob("b", {digest}, second, "store", {}, false);
   ASSERT_TRUE(kept);
   EXPECT_EQ(kept->location.key, first);
   EXPECT_EQ(blob_at("b", digest), first);
@@ -91,7 +91,7 @@ TEST_P(CatalogBlobs, AreHealedByAReplacement) {
   const auto digest = add_blob("a", "x");
   const auto lost = blob_at("a", digest);  // now remembered
   const auto fresh = location_for("x");
-  const auto kept = m_catalog->commit_blob("b", {digest}, fresh, "store", "", true);
+  const auto kept = m_catalog->commit_blob("b", {digest}, fresh, "store", {}, true);
   ASSERT_TRUE(kept);
   EXPECT_EQ(kept->location.key, fresh.key);
   EXPECT_EQ(blob_at("a", digest), fresh.key);
@@ -103,7 +103,7 @@ TEST_P(CatalogBlobs, AreHealedByAReplacement) {
 TEST_P(CatalogBlobs, ReplaceNothingWhereNothingWas) {
   const auto location = location_for("x");
   const auto digest = digest_of(as_bytes("x"));
-  ASSERT_TRUE(m_catalog->commit_blob("a", {digest}, location, "store", "", true));
+  ASSERT_TRUE(m_catalog->commit_blob("a", {digest}, location, "store", {}, true));
   EXPECT_EQ(blob_at("a", digest), location.key);
   EXPECT_TRUE(queued().empty());
 }
@@ -115,7 +115,7 @@ TEST_P(CatalogBlobs, PushedAtOnceBySeveralAreOneBlob) {
   for (std::size_t i = 0; i < kept.size(); ++i)
     threads.emplace_back([&, i] {
       const auto result =
-          m_catalog->commit_blob("r" + std::to_string(i), {digest}, location_for("same"), "store", "", false);
+          m_catalog->commit_blob("r" + std::to_string(i), {digest}, location_for("same"), "store", {}, false);
       if (result) kept[i] = *result;
     });
   for (auto& thread : threads) thread.join();
@@ -145,14 +145,14 @@ TEST_P(CatalogBlobs, AreMountedFromARepositoryThatHasThem) {
 TEST_P(CatalogBlobs, AreAdoptedFromAnywhere) {
   const auto digest = add_blob("a", "x");
   EXPECT_EQ(blob_at("b", digest), "(not_found)");
-  ASSERT_TRUE(m_catalog->adopt_blob("b", digest, ""));
+  ASSERT_TRUE(m_catalog->adopt_blob("b", digest, {}));
   EXPECT_EQ(blob_at("b", digest), blob_at("a", digest));
-  EXPECT_EQ(m_catalog->adopt_blob("b", digest_of({}), "").error().failure, Failure::not_found);
+  EXPECT_EQ(m_catalog->adopt_blob("b", digest_of({}), {}).error().failure, Failure::not_found);
 }
 
 TEST_P(CatalogBlobs, AreTakenFromOneRepositoryAlone) {
   const auto digest = add_blob("a", "x");
-  ASSERT_TRUE(m_catalog->adopt_blob("b", digest, ""));
+  ASSERT_TRUE(m_catalog->adopt_blob("b", digest, {}));
   EXPECT_NE(blob_at("a", digest), "(not_found)");
   ASSERT_TRUE(m_catalog->remove_blob("a", digest));
   EXPECT_EQ(blob_at("a", digest), "(not_found)");
@@ -160,13 +160,13 @@ TEST_P(CatalogBlobs, AreTakenFromOneRepositoryAlone) {
   EXPECT_EQ(m_catalog->remove_blob("a", digest).error().failure, Failure::not_found);
   EXPECT_EQ(m_catalog->remove_blob("absent", digest).error().failure, Failure::not_found);
   EXPECT_EQ(m_catalog->remove_blob("a", digest_of({})).error().failure, Failure::not_found);
-  ASSERT_TRUE(m_catalog->adopt_blob("a", digest, ""));
+  ASSERT_TRUE(m_catalog->adopt_blob("a", digest, {}));
   EXPECT_NE(blob_at("a", digest), "(not_found)");
 }
 
 TEST_P(CatalogBlobs, EndTheUploadTheyCameBy) {
   const auto upload = m_catalog->begin_upload("a", "alice", 10).value();
-  ASSERT_TRUE(m_catalog->commit_blob("a", {digest_of({})}, location_for(""), "store", upload.id, false));
+  ASSERT_TRUE(m_catalog->commit_blob("a", {digest_of({})}, location_for(""), "store", upload.claim(), false));
   EXPECT_EQ(m_catalog->find_upload("a", upload.id).error().failure, Failure::not_found);
 }
 

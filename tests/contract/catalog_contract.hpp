@@ -29,7 +29,7 @@ protected:
 
   Digest add_blob(const std::string& repository, std::string_view text) {
     const auto digest = digest_of(as_bytes(text));
-    const auto kept = m_catalog->commit_blob(repository, {digest}, location_for(text), "store", "", false);
+    const auto kept = m_catalog->commit_blob(repository, {digest}, location_for(text), "store", {}, false);
     EXPECT_TRUE(kept) << kept.error().message;
     return digest;
   }

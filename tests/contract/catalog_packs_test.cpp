@@ -13,7 +13,7 @@ protected:
   }
 
   Result<StoredBlob> add(const std::string& pack, std::string_view text, bool replace = false) {
-    return m_catalog->commit_blob("a", {digest_of(as_bytes(text))}, packed(pack, text), "store", "", replace);
+    return m_catalog->commit_blob("a", {digest_of(as_bytes(text))}, packed(pack, text), "store", {}, replace);
   }
 
   /// "pack blobs/bytes", a line each.

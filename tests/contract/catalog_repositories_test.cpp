@@ -119,9 +119,9 @@ TEST_P(CatalogItself, RefusesEveryWriteWhileReadOnly) {
   EXPECT_TRUE(m_catalog->is_read_only());
   const auto refused = [](const auto& result) { return !result && result.error().failure == Failure::read_only; };
   EXPECT_TRUE(refused(m_catalog->set_setting("x", "y")));
-  EXPECT_TRUE(refused(m_catalog->adopt_blob("b", digest, "")));
+  EXPECT_TRUE(refused(m_catalog->adopt_blob("b", digest, {})));
   EXPECT_TRUE(refused(m_catalog->mount_blob("b", "a", digest)));
-  EXPECT_TRUE(refused(m_catalog->commit_blob("b", {digest_of({})}, {}, "store", "", false)));
+  EXPECT_TRUE(refused(m_catalog->commit_blob("b", {digest_of({})}, {}, "store", {}, false)));
   EXPECT_TRUE(refused(m_catalog->remove_blob("a", digest)));
   EXPECT_TRUE(refused(m_catalog->put_manifest("a", manifest("n"), {}, "alice", true)));
   EXPECT_TRUE(refused(m_catalog->remove_manifest("a", manifest("m").digest, "alice")));

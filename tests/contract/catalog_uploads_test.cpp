@@ -99,7 +99,7 @@ TEST_P(CatalogUploads, StandForPushesInOneRequest) {
   EXPECT_EQ(m_catalog->begin_upload("cache", "alice", 100).error().failure, Failure::conflict);  // of another kind
   const auto digest = digest_of(as_bytes("hello"));
   const blob::Location location{push.location, blob::LocationKind::raw, "raw/1", {0, 5}, "some/leftover"};
-  ASSERT_TRUE(m_catalog->commit_entry("cache", "k", {digest}, location, "store", false, push.id));
+  ASSERT_TRUE(m_catalog->commit_entry("cache", "k", {digest}, location, "store", false, push.claim()));
   EXPECT_EQ(m_catalog->find_upload("cache", push.id).error().failure, Failure::not_found);
   const auto queued = m_catalog->deletions({}, 10).value();
   ASSERT_EQ(queued.size(), 1U);
@@ -109,7 +109,7 @@ TEST_P(CatalogUploads, StandForPushesInOneRequest) {
   const auto late = m_catalog->begin_push("cache", "cas", "alice", 100).value();
   ASSERT_TRUE(m_catalog->remove_upload(late.id));  // as a sweep does
   const blob::Location lost{late.location, blob::LocationKind::raw, "raw/2", {0, 5}};
-  EXPECT_EQ(m_catalog->commit_entry("cache", "l", {digest_of(as_bytes("other"))}, lost, "store", false, late.id)
+  EXPECT_EQ(m_catalog->commit_entry("cache", "l", {digest_of(as_bytes("other"))}, lost, "store", false, late.claim())
                 .error()
                 .failure,
             Failure::conflict);
@@ -176,11 +176,32 @@ TEST_P(CatalogUploads, MakeNoBlobOnceTheyAreRemoved) {
   const auto known = add_blob("a", "known");
   ASSERT_TRUE(m_catalog->remove_upload(upload.id));
   const auto digest = digest_of(as_bytes("new"));
-  EXPECT_EQ(m_catalog->commit_blob("a", {digest}, location_for("new"), "store", upload.id, false).error().failure,
+  EXPECT_EQ(m_catalog->commit_blob("a", {digest}, location_for("new"), "store", upload.claim(), false).error().failure,
             Failure::conflict);
   EXPECT_EQ(m_catalog->find_blob_anywhere(digest).error().failure, Failure::not_found);
-  EXPECT_EQ(m_catalog->adopt_blob("b", known, upload.id).error().failure, Failure::conflict);
+  EXPECT_EQ(m_catalog->adopt_blob("b", known, upload.claim()).error().failure, Failure::conflict);
   EXPECT_FALSE(m_catalog->has_repository("b").value());
+}
+
+// Whoever claimed it since may have queued, or removed, what the first one finished.
+TEST_P(CatalogUploads, MakeNoBlobForOneWhomAnotherTookItFrom) {
+  const auto begun = begin();
+  const auto first = m_catalog->claim_upload("a", begun.id);
+  const auto second = m_catalog->claim_upload("a", begun.id);
+  ASSERT_TRUE(first && second && second->contested);
+  const auto digest = digest_of(as_bytes("new"));
+  const auto commit = [&](const Upload& upload) {
+    return m_catalog->commit_blob("a", {digest}, {upload.location, blob::LocationKind::raw, "raw/x", {0, 3}}, "store",
+                                  upload.claim(), false);
+  };
+  EXPECT_EQ(commit(*first).error().failure, Failure::conflict);
+  EXPECT_EQ(m_catalog->find_blob_anywhere(digest).error().failure, Failure::not_found);
+  EXPECT_EQ(m_catalog->adopt_blob("b", add_blob("a", "known"), first->claim()).error().failure, Failure::conflict);
+  EXPECT_EQ(m_catalog->commit_entry("c", "k", {digest}, {}, "store", false, first->claim()).error().failure,
+            Failure::conflict);
+  EXPECT_TRUE(m_catalog->find_upload("a", begun.id));
+  ASSERT_TRUE(commit(*second));
+  EXPECT_TRUE(m_catalog->find_blob("a", digest));
 }
 
 TEST_P(CatalogUploads, AreBounded) {

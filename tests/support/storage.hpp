@@ -23,7 +23,7 @@ protected:
     EXPECT_TRUE(intake.write(as_bytes(text)));
     const auto digests = intake.digests();
     const auto store_id = m_bytes.identity().value();
-    return m_catalog->commit_blob(repository, digests, intake.finish().value(), store_id, "", false).value();
+    return m_catalog->commit_blob(repository, digests, intake.finish().value(), store_id, {}, false).value();
   }
 
   TempDirectory m_directory;
