@@ -258,14 +258,15 @@ void ReadCache::settle(const std::string& name, const std::string& part, bool is
   {
     const std::lock_guard lock(m_mutex);
     const auto known = m_by_name.find(name);
-    const bool is_entered = known != m_by_name.end() && known->second->part == part;
-    if (is_entered && is_whole) {
+    if (known != m_by_name.end() && is_whole) {  // also in the place of another that is still coming: it is as good
       known->second->part.clear();
       return;
     }
-    if (is_entered) drop(known->second, files);
-    // Given up meanwhile: its name is nobody's, unless another copy has it by now.
-    if (!is_entered) files.push_back(is_whole && known == m_by_name.end() ? name : part);
+    const bool is_entered = known != m_by_name.end() && known->second->part == part;
+    if (is_entered)
+      drop(known->second, files);
+    else
+      files.push_back(is_whole ? name : part);  // given up meanwhile
   }
   remove_files(files);
 }

@@ -119,8 +119,10 @@ Result<> S3Upload::begin_parts() {
 Result<> S3Upload::put_part() {
   if (m_at.next_part > parts_max) return fail(Failure::too_large, "an upload has more than 10,000 parts");
   if (m_at.upload_id.empty()) TRY(begin_parts());
-  TRY_ASSIGN(auto part, m_store.m_bucket.put_part(path(), m_at.upload_id, m_at.next_part, spooled()));
-  m_parts.push_back(std::move(part));
+  auto part = m_store.m_bucket.put_part(path(), m_at.upload_id, m_at.next_part, spooled());
+  if (!part && part.error().failure == Failure::not_found) return bytes_are_gone();  // another has taken it over
+  TRY(part);
+  m_parts.push_back(std::move(*part));
   ++m_at.next_part;
   m_at.tail_bytes = 0;
   m_hasher = Hasher(Algorithm::sha256);
@@ -166,6 +168,7 @@ Result<> S3Upload::complete() {
     auto finished = m_store.m_bucket.finish_multipart(path(), m_at.upload_id, m_parts);
     if (!finished && finished.error().failure == Failure::conflict)
       return fail(Failure::io, finished.error().message);  // to those who upload it would mean another request's doing
+    if (!finished && finished.error().failure == Failure::not_found) return bytes_are_gone();
     TRY(finished);
   }
   m_is_complete = true;

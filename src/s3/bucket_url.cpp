@@ -39,6 +39,14 @@ bool is_endpoint(std::string_view text) {
   return !host.empty() && host.find_first_of("/?#@ \"\\") == host.npos;
 }
 
+/// Without a port that is the scheme's own: clients leave it out of the Host field, which is signed.
+std::string without_usual_port(std::string endpoint) {
+  for (const auto& [scheme_of, port] : {std::pair("https://", ":443"), std::pair("http://", ":80")})
+    if (endpoint.starts_with(scheme_of) && endpoint.ends_with(port))
+      endpoint.resize(endpoint.size() - std::string_view(port).size());
+  return endpoint;
+}
+
 using Parameters = std::vector<std::pair<std::string, std::string>>;
 
 Result<Parameters> read_parameters(std::string_view text) {
@@ -82,7 +90,7 @@ Result<BucketUrl> parse_bucket_url(std::string_view text, const Environment& env
   for (const auto& [name, value] : *parameters) {
     if (value.empty()) return bad(text, "'" + name + "' has no value");
     if (name == "endpoint")
-      out.bucket.endpoint = value.ends_with('/') ? value.substr(0, value.size() - 1) : value;
+      out.bucket.endpoint = without_usual_port(value.ends_with('/') ? value.substr(0, value.size() - 1) : value);
     else if (name == "region")
       out.bucket.region = value;
     else if (name == "style")

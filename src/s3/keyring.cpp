@@ -163,16 +163,39 @@ private:
 // ---- the ring
 
 Result<Credentials> Keyring::get() {
-  const std::lock_guard lock(m_mutex);
-  if (m_keys && (!m_keys->expires || m_clock.now() + renew_before < *m_keys->expires)) return m_keys->credentials;
-  for (const auto& source : m_sources) {
-    auto found = source->fetch();
-    if (found && !*found) continue;
-    // Keys that have not quite expired are better than none.
-    if (!found && m_keys && m_clock.now() < *m_keys->expires) return m_keys->credentials;
-    if (!found) return std::unexpected(found.error());
+  constexpr auto ask_again_after = std::chrono::seconds(30);
+  std::unique_lock lock(m_mutex);
+  for (bool has_waited = false;; has_waited = true) {
+    const auto now = m_clock.now();
+    if (m_keys && (!m_keys->expires || now + renew_before < *m_keys->expires)) return m_keys->credentials;
+    // Keys that have not quite expired are better than none, and than waiting.
+    const bool are_good = m_keys && now < *m_keys->expires;
+    if (are_good && (m_is_asking || now < m_ask_again_at)) return m_keys->credentials;
+    if (!m_is_asking && has_waited && m_failure) return std::unexpected(*m_failure);
+    if (!m_is_asking) break;
+    m_asked.wait(lock);
+  }
+  m_is_asking = true;
+  lock.unlock();
+  auto found = ask();
+  lock.lock();
+  m_is_asking = false;
+  m_asked.notify_all();
+  if (found) {
+    m_failure.reset();
     m_keys = std::move(*found);
     return m_keys->credentials;
+  }
+  m_failure = found.error();
+  m_ask_again_at = m_clock.now() + ask_again_after;
+  if (m_keys && m_clock.now() < *m_keys->expires) return m_keys->credentials;
+  return std::unexpected(found.error());
+}
+
+Result<Keys> Keyring::ask() {
+  for (const auto& source : m_sources) {
+    TRY_ASSIGN(auto found, source->fetch());
+    if (found) return std::move(*found);
   }
   return fail(Failure::unavailable,
               "there are no keys for the object store: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "

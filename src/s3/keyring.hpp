@@ -5,6 +5,7 @@
 #include "base/result.hpp"
 #include "s3/signer.hpp"
 
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -27,8 +28,8 @@ public:
   virtual Result<std::optional<Keys>> fetch() = 0;
 };
 
-/// The first source that has keys, asked again before they expire. Safe to call from any thread; one at a time waits
-/// for a source.
+/// The first source that has keys, asked again before they expire. Safe to call from any thread; one at a time asks,
+/// while the others go on with what there is.
 class Keyring {
 public:
   Keyring(std::vector<std::unique_ptr<KeySource>> sources, const Clock& clock)
@@ -40,10 +41,16 @@ public:
   void forget(const Credentials& credentials);
 
 private:
-  const std::vector<std::unique_ptr<KeySource>> m_sources;
+  Result<Keys> ask();
+
+  const std::vector<std::unique_ptr<KeySource>> m_sources;  // whoever has set m_is_asking may ask them
   const Clock& m_clock;
-  std::mutex m_mutex;  // guards what follows, and the sources
+  std::mutex m_mutex;  // guards what follows
+  std::condition_variable m_asked;
+  bool m_is_asking = false;
   std::optional<Keys> m_keys;
+  std::optional<Error> m_failure;  // of the last time they were asked
+  Timestamp m_ask_again_at{};      // not before, while the keys are good
 };
 
 /// A variable of the environment; empty where it is not set.

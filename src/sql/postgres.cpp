@@ -19,10 +19,11 @@ constexpr std::size_t batch_max = 60;
 constexpr std::int64_t lock_of_writes = 0x736c'6970'7761'79;
 constexpr auto turn_max = std::chrono::seconds(10);
 
-/// A listing may be sent to a slow store as it is read: reads may pause, and statements of theirs last.
+/// A listing may be sent to a slow store as it is read: reads may pause, and statements of theirs last, however large a
+/// table is. They hold nobody up, and end with the client or its silence.
 PostgresPatience patience_of_reads(PostgresPatience patience) {
-  constexpr std::chrono::milliseconds long_time = std::chrono::minutes(10);
-  patience.statement = patience.pause = long_time;
+  patience.statement = std::chrono::milliseconds(0);
+  patience.pause = std::chrono::minutes(10);
   return patience;
 }
 
@@ -49,7 +50,7 @@ Result<std::unique_ptr<PostgresConnection>> PostgresDatabase::borrow() {
   std::unique_lock lock(m_readers_mutex);
   const auto is_free = [this] { return !m_free_readers.empty() || m_readers < m_options.readers_max; };
   if (!m_reader_free.wait_for(lock, turn_max, is_free))
-    return fail(Failure::busy, m_address.name + " is slow: all connections to it are taken; try again later");
+    return fail(Failure::busy, "the catalog's database is slow: all connections to it are taken; try again later");
   if (!m_free_readers.empty()) {
     auto connection = std::move(m_free_readers.back());
     m_free_readers.pop_back();

@@ -202,6 +202,7 @@ Result<> PostgresConnection::prepare_session() {
   // Without a synchronous commit, what was answered may be lost.
   const auto settings = fmt::format(
       "SET lock_timeout = {}; SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}; "
+      "SET client_connection_check_interval = '10s'; "
       "SET join_collapse_limit = 1; SET jit = off; "
       "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
       m_patience.lock.count(), m_patience.statement.count(), m_patience.pause.count());

@@ -21,7 +21,7 @@ namespace slipway::sql {
 /// How long a connection waits for what. The server ends what passes the first three, whatever became of the client.
 struct PostgresPatience {
   std::chrono::milliseconds lock{20'000};        ///< for the other servers' writes
-  std::chrono::milliseconds statement{120'000};  ///< for one statement to end
+  std::chrono::milliseconds statement{120'000};  ///< for one statement to end; 0: as long as it takes
   std::chrono::milliseconds pause{5'000};        ///< from one statement of a transaction to the next
   std::chrono::milliseconds silence{135'000};    ///< for the server to say anything at all
   std::chrono::milliseconds outcome{15'000};     ///< for word of what became of a COMMIT; longer than a pause

@@ -108,6 +108,16 @@ class StreamTest(BucketTest):
             server.push_blob("a", data)
             self.assertEqual(self.get(server, digest).body, data)
 
+    def test_a_push_heals_what_only_a_copy_here_has(self):
+        server = self.serve()
+        digest = server.push_blob("a", b"a small one")
+        self.assertEqual(self.get(server, digest).body, b"a small one")
+        bucket = self.bucket(server)
+        for key in bucket.objects("packs/"):
+            bucket.remove(key)
+        self.assertEqual(server.push_blob("a", b"a small one"), digest)
+        self.assertEqual(len(bucket.objects("packs/")), 1)
+
 
 class UploadTest(BucketTest):
     def test_parts_go_straight_to_where_they_stay(self):

@@ -25,6 +25,13 @@ TEST(BucketUrl, TakesAPrefixWithAndWithoutASlash) {
   for (const auto* text : {"s3://images", "s3://images/", "s3://images/?region=r"}) EXPECT_EQ(parse(text)->prefix, "");
 }
 
+TEST(BucketUrl, LeavesOutAPortThatGoesWithoutSaying) {
+  EXPECT_EQ(parse("s3://images?endpoint=https://s3.example.org:443/")->bucket.endpoint, "https://s3.example.org");
+  EXPECT_EQ(parse("s3://images?endpoint=http://s3.example.org:80")->bucket.endpoint, "http://s3.example.org");
+  for (const std::string endpoint : {"http://s3.example.org:443", "https://s3.example.org:8443", "http://[::1]:8080"})
+    EXPECT_EQ(parse("s3://images?endpoint=" + endpoint)->bucket.endpoint, endpoint);
+}
+
 TEST(BucketUrl, KnowsAws) {
   const auto url = parse("s3://images", "eu-west-1");
   EXPECT_EQ(url->bucket.endpoint, "https://s3.eu-west-1.amazonaws.com");

@@ -5,9 +5,12 @@
 #include "support/scripted_server.hpp"
 #include "support/temp_directory.hpp"
 
+#include <atomic>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <map>
+#include <mutex>
+#include <thread>
 
 namespace slipway::s3 {
 namespace {
@@ -109,6 +112,52 @@ TEST_F(KeyringTest, TakesTheRoleOfItsMachine) {
   EXPECT_THAT(service.requests().front(), StartsWith("PUT /latest/api/token "));
   EXPECT_THAT(service.last(), StartsWith("GET /latest/meta-data/iam/security-credentials/role "));
   EXPECT_THAT(service.last(), HasSubstr("X-aws-ec2-metadata-token: proof"));
+}
+
+/// A service that answers when it is told to.
+class SlowKeys final : public KeySource {
+public:
+  Result<std::optional<Keys>> fetch() override {
+    ++asked;
+    const std::lock_guard lock(answering);
+    return answer;
+  }
+  std::atomic<int> asked = 0;
+  std::mutex answering;
+  Result<std::optional<Keys>> answer{std::nullopt};
+};
+
+TEST_F(KeyringTest, GoesOnWithGoodKeysWhileOneAsksForOthers) {
+  std::vector<std::unique_ptr<KeySource>> sources;
+  sources.push_back(std::make_unique<SlowKeys>());
+  auto& service = static_cast<SlowKeys&>(*sources.front());
+  Keyring ring(std::move(sources), m_clock);
+  EXPECT_FALSE(ring.get());
+  service.answer = Keys{{"A", "S", ""}, m_clock.now() + std::chrono::minutes(10)};
+  m_clock.advance(std::chrono::minutes(1));
+  EXPECT_EQ(ring.get()->access_key, "A");
+  m_clock.advance(std::chrono::minutes(6));  // it is time for others
+  {
+    std::unique_lock slow(service.answering);
+    service.answer = Keys{{"B", "S", ""}, m_clock.now() + std::chrono::hours(1)};
+    const int before = service.asked;
+    std::jthread asker([&] { EXPECT_EQ(ring.get()->access_key, "B"); });
+    while (service.asked == before) std::this_thread::yield();
+    EXPECT_EQ(ring.get()->access_key, "A");
+    slow.unlock();
+  }
+  EXPECT_EQ(ring.get()->access_key, "B");
+
+  m_clock.advance(std::chrono::minutes(56));
+  service.answer = std::nullopt;  // as of a machine that does not answer in time
+  const int before = service.asked;
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(ring.get()->access_key, "B");
+  EXPECT_EQ(service.asked, before + 1);
+  m_clock.advance(std::chrono::seconds(31));
+  EXPECT_EQ(ring.get()->access_key, "B");
+  EXPECT_EQ(service.asked, before + 2);
+  m_clock.advance(std::chrono::minutes(4));
+  EXPECT_FALSE(ring.get());
 }
 
 TEST_F(KeyringTest, AsksAgainForWhatTheStoreRefuses) {
