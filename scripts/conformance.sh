@@ -13,7 +13,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/server.sh
 source scripts/server.sh
 
-readonly results=$PWD/build/conformance${SLIPWAY_TEST_STORE:+-bucket}${SLIPWAY_TEST_POSTGRES:+-postgres}
+results=$PWD/build/conformance${SLIPWAY_TEST_STORE:+-bucket}${SLIPWAY_TEST_POSTGRES:+-postgres}
+readonly results=$results${SLIPWAY_REPLICA_BIN:+-round-robin}
 # A colon in the password, because Basic authentication must split at the first one only.
 readonly user=conformance password='open:sesame 7'
 
