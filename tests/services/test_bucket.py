@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import threading
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -191,6 +192,29 @@ class UploadTest(BucketTest):
         server.stop()
         server.start()
         self.assertEqual(len(self.bucket(server).objects("raw/")), 1)
+
+
+class PacksTest(BucketTest):
+    def test_many_small_packs_become_few_and_stay(self):
+        server = self.serve(AT_ONCE)
+        digests = {server.push_blob("a", noise(60_000, seed)): noise(60_000, seed) for seed in range(120)}
+        bucket = self.bucket(server)
+        self.assertEqual(len(bucket.objects("packs/")), len(digests))
+        compacted = 0
+        for _ in range(2):  # a few dozen at a time, first thing
+            server.stop()
+            server.start()
+            compacted += 1
+            eventually(lambda: len(server.log_lines("packs compacted")) == compacted, "putting packs together")
+        eventually(lambda: len(bucket.objects("packs/")) == 1, "the end of what was emptied", 60)
+        packs = bucket.objects("packs/")
+        server.stop()
+        server.start()
+        time.sleep(3)  # it is large enough: else the same bytes would go round for ever
+        self.assertEqual(len(server.log_lines("packs compacted")), compacted)
+        self.assertEqual(bucket.objects("packs/"), packs)
+        for digest, data in digests.items():
+            self.assertEqual(self.get(server, digest).body, data)
 
 
 class ConfigurationTest(BucketTest):
