@@ -12,7 +12,7 @@ constexpr std::size_t page = 100;
 constexpr std::chrono::seconds pause_for_journal{5};
 
 Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore& store, std::int64_t journaled,
-                                     Timestamp queued_until) {
+                                     Timestamp queued_until, const std::function<bool()>& goes_on) {
   std::size_t removed = 0;
   Result<> problem;
   for (blob::LocationId after{};;) {
@@ -20,6 +20,7 @@ Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore&
     if (unwanted.empty()) break;
     after = unwanted.back().id;
     for (const auto& location : unwanted) {  // one that cannot be removed must not hold up the others
+      if (!goes_on()) return removed;
       auto gone = catalog::remove_queued(catalog, store, location);
       if (gone)
         ++removed;
@@ -33,12 +34,14 @@ Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore&
   return removed;
 }
 
-Result<std::size_t> expire_uploads(catalog::Catalog& catalog, blob::BlobStore& store, Timestamp before) {
+Result<std::size_t> expire_uploads(catalog::Catalog& catalog, blob::BlobStore& store, Timestamp before,
+                                   const std::function<bool()>& goes_on) {
   std::size_t ended = 0;
   for (;;) {
     TRY_ASSIGN(const auto stale, catalog.stale_uploads(before, page));
     if (stale.empty()) return ended;
     for (const auto& upload : stale) {
+      if (!goes_on()) return ended;
       TRY_ASSIGN(const auto end, catalog.remove_upload(upload.id, before));
       if (!end.ended) continue;  // it went on, or was finished: its bytes are not ours
       if (end.left) catalog::remove_all_queued(catalog, store, {*end.left});
@@ -88,19 +91,27 @@ bool Janitor::awaits_journal() {
   return journaled < 0 && journaled != catalog::before_all_changes;
 }
 
+/// What is left waits for the next pass, or the next start: a bucket may take a while for each of many.
+bool Janitor::goes_on() {
+  const std::lock_guard lock(m_mutex);
+  return !m_stopping;
+}
+
 void Janitor::pass() {
+  const auto goes_on = [this] { return this->goes_on(); };
   const auto grace = m_store.removal_grace();
   const auto unread_since = grace > std::chrono::seconds(0) ? m_clock.now() - grace : Timestamp::max();
-  if (const auto removed = finish_deletions(m_catalog, m_store, m_options.journaled(), unread_since); !removed)
+  if (const auto removed = finish_deletions(m_catalog, m_store, m_options.journaled(), unread_since, goes_on); !removed)
     log::warn("deleting unwanted bytes failed; it is tried again", {{"error", removed.error().message}});
   // A session of a catalog that is older than its store may be a blob by now, which another journal knows.
   if (m_options.journaled() < 0)
     log::debug("forgotten uploads wait for the journal");
-  else if (const auto ended = expire_uploads(m_catalog, m_store, m_clock.now() - m_options.upload_expiry); !ended)
+  else if (const auto ended = expire_uploads(m_catalog, m_store, m_clock.now() - m_options.upload_expiry, goes_on);
+           !ended)
     log::warn("ending forgotten uploads failed; it is tried again", {{"error", ended.error().message}});
   else if (*ended > 0)
     log::info("forgotten uploads ended", {{"uploads", *ended}});
-  if (const auto packs = compact_packs(m_catalog, m_store, m_clock.now()); !packs)
+  if (const auto packs = compact_packs(m_catalog, m_store, m_clock.now(), goes_on); !packs)
     log::warn("compacting packs failed; it is tried again", {{"error", packs.error().message}});
   else if (packs->emptied > 0)
     log::info("packs compacted",

@@ -25,13 +25,15 @@ struct JanitorOptions {
 
 /// Removes the bytes of every location in the deletion queue, but for packs that the journal speaks of as yet (see
 /// Catalog::deletions), then its row. Returns how many went; the last failure, if one cannot be removed, after all
-/// others were.
-Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore& store,
-                                     std::int64_t journaled = catalog::after_all_changes,
-                                     Timestamp queued_until = Timestamp::max());
+/// others were. Asked before each, `goes_on` may end it early.
+Result<std::size_t> finish_deletions(
+    catalog::Catalog& catalog, blob::BlobStore& store, std::int64_t journaled = catalog::after_all_changes,
+    Timestamp queued_until = Timestamp::max(), const std::function<bool()>& goes_on = [] { return true; });
 
-/// Ends sessions untouched since `before`: the row first, then the bytes. Returns how many ended.
-Result<std::size_t> expire_uploads(catalog::Catalog& catalog, blob::BlobStore& store, Timestamp before);
+/// Ends sessions untouched since `before`: the row first, then the bytes. Returns how many ended; `goes_on` as above.
+Result<std::size_t> expire_uploads(
+    catalog::Catalog& catalog, blob::BlobStore& store, Timestamp before,
+    const std::function<bool()>& goes_on = [] { return true; });
 
 /// Does all of it every interval, on a thread of its own, until destroyed. Everything it is given outlives it.
 class Janitor {
@@ -42,6 +44,7 @@ public:
 private:
   void run();
   void pass();
+  bool goes_on();
   bool packs_wait();
   bool awaits_journal();
 

@@ -128,10 +128,12 @@ std::vector<catalog::Pack> packs_to_compact(std::span<const SealedPack> packs) {
   return sparse;
 }
 
-Result<Compaction> compact_packs(catalog::Catalog& catalog, blob::BlobStore& store, Timestamp now) {
+Result<Compaction> compact_packs(catalog::Catalog& catalog, blob::BlobStore& store, Timestamp now,
+                                 const std::function<bool()>& goes_on) {
   TRY_ASSIGN(const auto candidates, catalog.packs_below(few_bytes(store), packs_looked_at));
   std::vector<SealedPack> sealed;
   for (const auto& pack : candidates) {
+    if (!goes_on()) return Compaction();
     const auto size = store.sealed_size(pack.key);
     if (size && *size) sealed.push_back({pack, **size});
   }
@@ -144,6 +146,7 @@ Result<Compaction> compact_packs(catalog::Catalog& catalog, blob::BlobStore& sto
     bytes_max = is_owed ? 0 : 1;
   }
   for (const auto& pack : packs_to_compact(sealed)) {
+    if (!goes_on()) break;
     if (mover.done().bytes_moved >= bytes_max) break;
     TRY(mover.empty(pack.key));
   }

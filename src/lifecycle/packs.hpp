@@ -5,6 +5,7 @@
 #include "blob/store.hpp"
 #include "catalog/catalog.hpp"
 
+#include <functional>
 #include <span>
 
 namespace slipway::lifecycle {
@@ -25,7 +26,9 @@ struct Compaction {
 };
 
 /// Empties packs that are worth it, a few a call. A blob whose bytes are not what its digest says is left
-/// where it is, and told. `now` is the catalog's clock.
-Result<Compaction> compact_packs(catalog::Catalog& catalog, blob::BlobStore& store, Timestamp now);
+/// where it is, and told. `now` is the catalog's clock. Asked before each pack, `goes_on` may end it early.
+Result<Compaction> compact_packs(
+    catalog::Catalog& catalog, blob::BlobStore& store, Timestamp now,
+    const std::function<bool()>& goes_on = [] { return true; });
 
 }  // namespace slipway::lifecycle

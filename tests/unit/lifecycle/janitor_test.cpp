@@ -103,6 +103,18 @@ TEST_F(JanitorTest, StopsAtOnceHoweverLongItsInterval) {
   const Janitor janitor(*m_catalog, m_store, m_clock, {.interval = std::chrono::hours(24)});
 }
 
+TEST_F(JanitorTest, LeavesTheRestToTheNextStartWhereItHasToEnd) {
+  for (int i = 0; i < 250; ++i) push("a", "same");
+  for (int i = 0; i < 3; ++i) suspend("bytes");
+  int left = 120;
+  const auto goes_on = [&] { return left-- > 0; };
+  EXPECT_EQ(finish_deletions(*m_catalog, m_store, catalog::after_all_changes, Timestamp::max(), goes_on), 120U);
+  left = 2;
+  EXPECT_EQ(expire_uploads(*m_catalog, m_store, m_clock.now() + std::chrono::hours(1), goes_on), 2U);
+  EXPECT_EQ(finish_deletions(*m_catalog, m_store), 129U);
+  EXPECT_EQ(m_catalog->totals()->uploads, 1U);
+}
+
 TEST_F(JanitorTest, TouchesNothingWhileReadOnly) {
   push("a", "same");
   push("a", "same");
