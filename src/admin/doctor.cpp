@@ -84,6 +84,14 @@ void check_schema(Instance& instance, Report& report) {
   report.ok("schema", fmt::format("version {}", *version));
 }
 
+/// Whoever keeps the catalog keeps it well, as far as they say so.
+void check_database(Instance& instance, Report& report) {
+  const auto risks = instance.catalog.risks();
+  if (!risks) return report.fail("database", risks.error().message);
+  for (const auto& risk : *risks) report.warn("database", risk);
+  if (risks->empty()) report.ok("database", "what it calls committed is on its disk");
+}
+
 void check_pairing(Instance& instance, Report& report) {
   const auto store = instance.store.identity();
   const auto catalog = instance.catalog.setting("store_id");
@@ -213,6 +221,7 @@ Result<Json> run_doctor(Instance& instance, const Parameters& parameters, const 
   check_clock(instance, report);
   check_limits(report);
   check_schema(instance, report);
+  if (instance.catalog.is_shared()) check_database(instance, report);
   check_pairing(instance, report);
   if (instance.catalog.is_read_only())
     report.warn("round trip", "skipped: read-only mode");

@@ -33,6 +33,8 @@ public:
   Result<> end_lease(std::string_view name, std::string_view holder);
   /// Other servers may use the same catalog.
   bool is_shared() const { return m_database.is_shared(); }
+  /// As sql::Database::risks().
+  Result<std::vector<std::string>> risks() { return m_database.risks(); }
   /// Remembers the store's identity the first time; afterwards Failure::conflict for another one.
   Result<> pair_with_store(const std::string& store_id);
   /// All its bytes are in another store now, to which it belongs from here on. Nobody else uses it meanwhile.

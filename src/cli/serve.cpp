@@ -119,6 +119,13 @@ oci::RegistryOptions registry_options(const Config& config) {
           .url = config.url};
 }
 
+/// Of the catalog, said once at the start.
+Result<> tell_risks(catalog::Catalog& catalog) {
+  TRY_ASSIGN(const auto risks, catalog.risks());
+  for (const auto& risk : risks) log::warn("what is acknowledged may be lost", {{"risk", risk}});
+  return {};
+}
+
 /// Until SIGTERM or SIGINT; SIGHUP and a look every two seconds read the users again.
 void wait_for_end(const Signals& signals, access::Access& access, DataDirectory& directory) {
   constexpr unsigned looks_at_clocks = 15;
@@ -157,6 +164,7 @@ Result<> serve(const Config& config) {
   const auto& clock = directory->clock();
   auto& catalog = directory->catalog();
   auto& store = directory->store();
+  TRY(tell_risks(catalog));
   catalog.set_read_only(config.read_only);
   const auto opened = open_access(config, anonymous, catalog, clock);
   if (!opened) return std::unexpected(opened.error().during(directory->path().string()));

@@ -9,8 +9,10 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 namespace slipway::sql {
 
@@ -95,6 +97,8 @@ public:
   virtual Dialect dialect() const = 0;
   /// Other processes may write to it meanwhile: what was read is not remembered, unless it can never change.
   virtual bool is_shared() const = 0;
+  /// Why what it calls committed may be lost all the same, in plain words; where its own settings say so.
+  virtual Result<std::vector<std::string>> risks() { return {}; }
 };
 
 }  // namespace slipway::sql

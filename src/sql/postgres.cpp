@@ -100,6 +100,28 @@ Result<> PostgresDatabase::read(const std::function<void(Session&)>& work) {
   }
 }
 
+/// As they are for this connection, which has a synchronous_commit of its own.
+Result<std::vector<std::string>> PostgresDatabase::risks() {
+  constexpr std::pair<const char*, const char*> settings[] = {
+      {"SELECT 1 WHERE current_setting('fsync') = 'off'",
+       "fsync is off: when its machine crashes or loses power, any of it may be lost or damaged"},
+      {"SELECT 1 WHERE current_setting('full_page_writes') = 'off'",
+       "full_page_writes is off: a page that is half written when its machine crashes stays damaged, unless its file "
+       "system rules that out"},
+      {"SELECT 1 WHERE current_setting('synchronous_commit') = 'off'",
+       "synchronous_commit is off: when it crashes, the last pushes may be lost"},
+      {"SELECT 1 WHERE current_setting('synchronous_commit') = 'local' AND "
+       "current_setting('synchronous_standby_names') <> ''",
+       "synchronous_commit is local: a standby that takes its place may lack the last pushes"}};
+  std::vector<std::string> out;
+  TRY(read([&](Session& session) {
+    out.clear();
+    for (const auto& [is_so, words] : settings)
+      if (session.number(is_so)) out.push_back(m_address.name + ": " + words);
+  }));
+  return out;
+}
+
 // ---- writing
 
 Result<> PostgresDatabase::write(const std::function<Result<>(Session&)>& work) {

@@ -46,6 +46,7 @@ public:
   bool is_read_only() const override { return m_read_only; }
   Dialect dialect() const override { return Dialect::postgres; }
   bool is_shared() const override { return true; }
+  Result<std::vector<std::string>> risks() override;
 
 private:
   using Job = WriteQueue::Job;

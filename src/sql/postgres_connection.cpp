@@ -103,7 +103,7 @@ Failure failure_of(std::string_view state) {
   constexpr Meaning meanings[] = {
       {"53100", Failure::no_space},     // disk full
       {"53", Failure::busy},            // memory, connections
-      {"25006", Failure::read_only},    // a read-only transaction
+      {"25006", Failure::unavailable},  // read-only, until somebody makes it or another the primary again
       {"25P03", Failure::unavailable},  // ended for having paused too long
       {"08", Failure::unavailable},     // connections
       {"57P", Failure::unavailable},    // shut down, crashed, starting

@@ -151,7 +151,25 @@ TEST_F(PostgresTest, WorkThatIgnoresAFailureIsUndoneAllTheSame) {
 TEST_F(PostgresTest, AReadOnlyDatabaseIsRead) {
   const auto database = open(test_postgres(), "%20-cdefault_transaction_read_only%3Don");
   EXPECT_EQ(count(*database), 0);
-  EXPECT_EQ(add(*database, 1).error().failure, Failure::read_only);
+  const auto refused = add(*database, 1).error();
+  EXPECT_EQ(refused.failure, Failure::unavailable);  // not by this server's own will, and not for ever
+  EXPECT_THAT(refused.message, HasSubstr("database 'slipway' at 127.0.0.1:"));
+  EXPECT_THAT(refused.message, HasSubstr("read-only"));
+}
+
+TEST_F(PostgresTest, ADatabaseThatDoesNotFlushIsToldOf) {
+  // The tests' server does without, for speed.
+  const auto database = open(test_postgres(), "%20-csynchronous_commit%3Doff");
+  const auto risks = database->risks().value();
+  ASSERT_EQ(risks.size(), 1U);  // a connection sets its own synchronous_commit right
+  EXPECT_THAT(risks.front(), HasSubstr("database 'slipway' at 127.0.0.1:"));
+  EXPECT_THAT(risks.front(), HasSubstr("fsync is off"));
+  bool is_synchronous = false;
+  ASSERT_TRUE(database->write([&](Session& session) -> Result<> {
+    is_synchronous = session.number("SELECT 1 WHERE current_setting('synchronous_commit') = 'on'").has_value();
+    return {};
+  }));
+  EXPECT_TRUE(is_synchronous);
 }
 
 TEST_F(PostgresTest, TextThatItCannotKeepIsInvalid) {

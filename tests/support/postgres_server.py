@@ -18,10 +18,14 @@ import time
 from pathlib import Path
 
 ACCESS = """
+host replication all 127.0.0.1/32 trust
 host all guarded 127.0.0.1/32 scram-sha-256
 host all all 127.0.0.1/32 trust
 local all all trust
 """
+STATEMENTS = ("CREATE ROLE guarded LOGIN PASSWORD 'secret word'",
+              "CREATE DATABASE slipway TEMPLATE template0 ENCODING 'UTF8'",
+              "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
 
 
 def programs():
@@ -46,23 +50,28 @@ def memory():
 
 
 class PostgresServer:
-    """Started by its construction; stopped by close(). With `keep` it flushes, as one has to that may lose its power."""
+    """Started by its construction; stopped by close(). With `keep` it flushes, as one has to that may lose its power;
+    `wal` is a folder to be made for its write-ahead log, `settings` are further ones. With `standby_of` another it begins as a copy of that
+    and follows it, until promote().
+    """
 
-    def __init__(self, keep=False):
+    def __init__(self, keep=False, wal=None, settings=None, standby_of=None):
         self.folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=None if keep else memory()))
         self.port = free_port()
+        self._settings, self._is_stopped = settings or {}, threading.Event()
         self.url = f"postgresql://slipway@127.0.0.1:{self.port}/slipway"
         self._bin = programs()
-        self._keep = keep
+        self._keep, self._wal = keep, wal
         # It refuses to run as root.
         self._user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
         self._process, self._keeper, self._closing = None, None, False
         try:
-            self._make()
+            if standby_of:
+                self._copy(standby_of)
+            else:
+                self._make()
             self._start()
-            for statement in ("CREATE ROLE guarded LOGIN PASSWORD 'secret word'",
-                              "CREATE DATABASE slipway TEMPLATE template0 ENCODING 'UTF8'",
-                              "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'"):
+            for statement in () if standby_of else STATEMENTS:
                 self.run(statement)
             self._keeper = threading.Thread(target=self._keep_running)
             self._keeper.start()
@@ -70,20 +79,39 @@ class PostgresServer:
             self.close()
             raise
 
-    def _make(self):
+    def _own(self):
         if self._user:
             user = pwd.getpwnam("postgres")
             os.chown(self.folder, user.pw_uid, user.pw_gid)
+
+    def _make(self):
+        self._own()
         done = subprocess.run([self._bin / "initdb", "--no-sync", "-D", self.folder / "data", "-U", "slipway", "-A",
-                               "trust", "-E", "UTF8", "--locale=C.UTF-8"], stdin=subprocess.DEVNULL,
+                               "trust", "-E", "UTF8", "--locale=C.UTF-8", *(["-X", self._wal] if self._wal else [])], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, cwd=self.folder, check=False, **self._user)
         if done.returncode != 0:
             raise RuntimeError(f"initdb: {done.stderr or done.stdout}")
         (self.folder / "data/pg_hba.conf").write_text(ACCESS, encoding="utf-8")
 
+    def _copy(self, other):
+        """-R: it finds the other by itself, and is a standby."""
+        self._own()
+        self._run("pg_basebackup", "-D", self.folder / "data", "-h", "127.0.0.1", "-p", str(other.port), "-U", "slipway",
+                  "-R", "-c", "fast", "--no-sync")
+
+    def promote(self):
+        self._run("pg_ctl", "promote", "-w", "-D", self.folder / "data")
+
+    def _run(self, program, *arguments):
+        done = subprocess.run([self._bin / program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              cwd=self.folder, check=False, **self._user)
+        if done.returncode != 0:
+            raise RuntimeError(f"{program}: {done.stderr or done.stdout}")
+
     def _start(self):
         settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder,
-                    "max_connections": 60, "fsync": "on" if self._keep else "off", "shared_buffers": "32MB"}
+                    "max_connections": 60, "fsync": "on" if self._keep else "off", "shared_buffers": "32MB",
+                    **self._settings}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with open(self.folder / "log", "ab") as log:
             self._process = subprocess.Popen([self._bin / "postgres", "-D", self.folder / "data", *options],
@@ -98,6 +126,34 @@ class PostgresServer:
     def _answers(self):
         return subprocess.run([self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)],
                               check=False).returncode == 0
+
+    def send(self, number):
+        """SIGINT ends it as a restart does, SIGQUIT as a crash; it is started again."""
+        self._process.send_signal(number)
+
+    def send_all(self, number):
+        """Its sessions and helpers too, as all of a machine that stands still."""
+        os.kill(self._process.pid, number)
+        found = subprocess.run(["ps", "--ppid", str(self._process.pid), "-o", "pid="], capture_output=True, text=True,
+                               check=False)
+        for pid in found.stdout.split():
+            try:
+                os.kill(int(pid), number)
+            except ProcessLookupError:
+                pass
+
+    def stop(self, number=signal.SIGINT):
+        """It stays ended until start()."""
+        self._is_stopped.set()
+        self.send(number)
+        self._process.wait()
+
+    def start(self):
+        self._start()
+        self._is_stopped.clear()
+
+    def log(self):
+        return (self.folder / "log").read_text(encoding="utf-8", errors="replace")
 
     def run(self, statement):
         done = subprocess.run([self._bin / "psql", "-X", "-q", "-A", "-t", "-h", "127.0.0.1", "-p", str(self.port), "-U",
@@ -115,7 +171,13 @@ class PostgresServer:
             self._process.wait()
             if self._closing:
                 return
-            self._start()
+            if self._is_stopped.is_set():
+                time.sleep(0.05)
+                continue
+            try:
+                self._start()
+            except RuntimeError:  # its disk is full, perhaps; it may start later
+                time.sleep(0.5)
 
     def close(self):
         self._closing = True
