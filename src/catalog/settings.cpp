@@ -40,11 +40,10 @@ Result<int> Catalog::schema_version() {
   TRY(m_database.read([&](sql::Session& session) {
     is_unfinished =
         session.number("SELECT version FROM migration WHERE version = $1", {unfinished_version}).has_value();
-    session.run("SELECT version, oldest_reader FROM migration ORDER BY version DESC LIMIT 1", {},
-                [&](const sql::Row& row) {
-                  version = row.integer(0);
-                  oldest_reader = row.integer(1);
-                });
+    session.run("SELECT MAX(version), MAX(oldest_reader) FROM migration", {}, [&](const sql::Row& row) {
+      version = row.integer(0);
+      oldest_reader = row.integer(1);
+    });
   }));
   if (is_unfinished)
     return fail(Failure::conflict, "the catalog was being filled by a copy or a rebuild that did not come to its end: "

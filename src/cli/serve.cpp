@@ -126,8 +126,18 @@ Result<> tell_risks(catalog::Catalog& catalog) {
   return {};
 }
 
-/// Until SIGTERM or SIGINT; SIGHUP and a look every two seconds read the users again.
-void wait_for_end(const Signals& signals, access::Access& access, DataDirectory& directory) {
+/// Fails where a newer server that shares the catalog has made of it what this one cannot use: what it would write from
+/// then on might be wrong.
+Result<> check_schema(catalog::Catalog& catalog) {
+  if (!catalog.is_shared()) return {};
+  const auto version = catalog.schema_version();
+  if (version || version.error().failure != Failure::invalid) return {};  // else it cannot be asked now
+  log::error("stopping", {{"error", version.error().message}});
+  return std::unexpected(version.error());
+}
+
+/// Until SIGTERM or SIGINT, or until check_schema() fails; SIGHUP and a look every two seconds read the users again.
+Result<> wait_for_end(const Signals& signals, access::Access& access, DataDirectory& directory) {
   constexpr unsigned looks_at_clocks = 15;
   for (unsigned look = 1;; ++look) {
     const int number = signals.wait(std::chrono::seconds(2));
@@ -136,8 +146,9 @@ void wait_for_end(const Signals& signals, access::Access& access, DataDirectory&
         log::warn("the catalog's time cannot be had", {{"error", compared.error().message}});
     if (number == SIGTERM || number == SIGINT) {
       log::info("stopping", {{"signal", number == SIGTERM ? "SIGTERM" : "SIGINT"}});
-      return;
+      return {};
     }
+    TRY(check_schema(directory.catalog()));
     if (const auto reloaded = access.reload_if_changed(); !reloaded)
       log::error("the new users cannot be used; the old ones stay", {{"error", reloaded.error().message}});
     else if (*reloaded)
@@ -206,10 +217,10 @@ Result<> serve(const Config& config) {
     log::info(
         "serving",
         {{"url", url}, {"data", directory->path().string()}, {"version", version()}, {"read_only", config.read_only}});
-  wait_for_end(signals, *access, *directory);
+  auto ended = wait_for_end(signals, *access, *directory);
   server->drain();
   log::info("stopped");
-  return {};
+  return ended;
 }
 
 }  // namespace

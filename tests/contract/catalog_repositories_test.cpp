@@ -86,10 +86,10 @@ TEST_P(CatalogItself, NeverGivesALocationIdTwiceToSeveralThreads) {
 
 TEST_P(CatalogItself, RefusesASchemaThatNeedsANewerBinary) {
   EXPECT_GE(m_catalog->schema_version().value(), 1);
-  const auto pretend = [&](std::int64_t oldest_reader) {
+  auto pretend = [&, version = std::int64_t{1000}](std::int64_t oldest_reader) mutable {
     ASSERT_TRUE(m_database->write([&](sql::Session& session) -> Result<> {
       session.run("INSERT INTO migration (version, oldest_reader, applied_at) VALUES ($1, $2, 0)",
-                  {oldest_reader + 1000, oldest_reader});
+                  {++version, oldest_reader});
       return {};
     }));
   };
@@ -100,6 +100,8 @@ TEST_P(CatalogItself, RefusesASchemaThatNeedsANewerBinary) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().failure, Failure::invalid);
   EXPECT_NE(refused.error().message.find("newer"), std::string::npos);
+  pretend(2);  // a later version takes nothing back
+  EXPECT_FALSE(Catalog::open(*m_database, m_clock));
 }
 
 TEST_P(CatalogItself, OpensForReadingOnly) {
