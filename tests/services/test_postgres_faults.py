@@ -57,18 +57,25 @@ class Pushers:
             pushes = [("POST", f"/v2/a/blobs/uploads/?digest={digest_of(blob)}", (), blob)
                       for blob in (config, noise(90_000, tag))]
             pushes.append(("PUT", f"/v2/a/manifests/{tag}", [("Content-Type", MANIFEST)], content))
-            if all(self._ask(turn.choice(self._servers), push) for push in pushes):
+            if all(self._ask(turn.sample(self._servers, len(self._servers)), push) for push in pushes):
                 self.kept[tag] = content
 
-    def _ask(self, server, request):
-        try:
-            with Connection(server, timeout=400) as connection:
-                answer = connection.request(*request)
-        except OSError:
-            self.broken += 1
-            return False
-        self.answers.append(answer)
-        return answer.status == 201
+    def _ask(self, servers, request):
+        """Of the first that is there, as a load balancer would."""
+        for server in servers:
+            try:
+                connection = Connection(server, timeout=400)
+            except ConnectionRefusedError:
+                continue
+            try:
+                with connection:
+                    answer = connection.request(*request)
+            except OSError:
+                break
+            self.answers.append(answer)
+            return answer.status == 201
+        self.broken += 1
+        return False
 
 
 class PostgresFaultsTest(ServerTest):

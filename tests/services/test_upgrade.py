@@ -13,7 +13,8 @@ import time
 import unittest
 
 from postgres_server import programs
-from slipway_server import eventually, run_slipway
+from slipway_server import digest_of, eventually, run_slipway
+from test_bucket import MIB, noise
 from test_postgres_faults import LOCK_OF_WRITES, PostgresFaultsTest, Pushers
 
 EXPAND = """
@@ -49,7 +50,7 @@ class UpgradeTest(PostgresFaultsTest):
             self.servers[0].slipway("tag", "rm", "a", next(iter(pushers.kept)))
             del pushers.kept[next(iter(pushers.kept))]
             time.sleep(1)
-        self.assertEqual(pushers.statuses(), {201})  # those that were refused a connection have no answer
+        self.assertEqual((pushers.statuses(), pushers.broken), ({201}, 0))
         for tag, content in pushers.kept.items():
             self.is_whole(tag, content)
         for server in self.servers:
@@ -59,6 +60,31 @@ class UpgradeTest(PostgresFaultsTest):
         self.assertIn("0 changes behind", eventually(
             lambda: next((text for text in (server.slipway("doctor").stdout for server in self.servers)
                           if "0 changes behind" in text), None), "the journal"))
+
+    def test_one_after_the_other_and_nobody_notices(self):
+        """The first that starts anew brings the tables up to date; an upload goes on from one to the next."""
+        self.begin(count=3)
+        data = noise(30 * MIB)
+        path, kept = self.servers[2].begin_upload("a"), 0
+        with Pushers(self.servers) as pushers:
+            for number, server in enumerate(self.servers):
+                time.sleep(1)
+                answer = server.request("PATCH", path, body=data[kept:kept + 10 * MIB])
+                self.assertEqual(answer.status, 202, answer)
+                kept += 10 * MIB
+                server.stop()
+                if number == 0:
+                    self.assertEqual(self.migrate(90, 5, EXPAND).returncode, 0)
+                time.sleep(1)
+                server.start()
+            time.sleep(1)
+        self.assertEqual((pushers.statuses(), pushers.broken), ({201}, 0))
+        answer = self.servers[0].request("PUT", f"{path}?digest={digest_of(data)}", body=b"")
+        self.assertEqual(answer.status, 201, answer)
+        self.assertEqual(self.servers[1].request("GET", f"/v2/a/blobs/{digest_of(data)}").body, data)
+        self.assertGreater(len(pushers.kept), 20)
+        for tag, content in pushers.kept.items():
+            self.is_whole(tag, content)
 
     def test_older_servers_stop_where_they_would_be_wrong(self):
         self.begin()
