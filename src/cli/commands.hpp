@@ -66,6 +66,14 @@ struct CatalogOptions {
   bool keep_source = false;  ///< it may be served from as before
 };
 int run_catalog_copy(const Common& common, const CatalogOptions& options);
+/// What `slipway import` is told.
+struct ImportOptions {
+  std::string from;  ///< a directory, or s3://…
+  std::vector<std::string> repositories;
+  std::size_t jobs = 4;
+  bool dry_run = false;
+};
+int run_import(const Common& common, const ImportOptions& options);
 
 /// Where an admin command goes: a server, or a stopped data directory.
 struct AdminTarget {

@@ -22,6 +22,7 @@ public:
     add_repository_commands();
     add_copy_commands();
     add_moving_commands();
+    add_exchange_commands();
     add_other_commands();
   }
   CommandLine(const CommandLine&) = delete;
@@ -265,6 +266,27 @@ private:
     return *size;
   }
 
+  void add_exchange_commands() {
+    auto* import = group("import", "Bring in what another registry has");
+    auto* docker = command(import, "docker-registry", "The storage of a docker-registry (CNCF distribution)",
+                           [this] { return run_import(m_common, m_import); });
+    docker->add_option("from", m_import.from, "Its root directory, or s3://BUCKET/PREFIX?endpoint=URL&region=REGION")
+        ->required()
+        ->type_name("FROM");
+    docker->add_option("repositories", m_import.repositories, "Only these (default: all)")->type_name("REPO");
+    docker->add_option("--jobs", m_import.jobs, "How many blobs are copied at once (default 4)")
+        ->type_name("COUNT")
+        ->check(CLI::Range(1, 64));
+    docker->add_flag("--dry-run", m_import.dry_run, "Tell what would be imported, and change nothing");
+    docker->footer(
+        "Stop the server first, unless its catalog is in PostgreSQL. What is there already is left as it is:\n"
+        "run it again to go on after an interruption, or to fetch what has changed since.");
+    add_config_option(docker);
+    add_json_option(docker);
+    add_key_option(docker, "--data", "server.data", "DIR", "The data directory; made if it is missing");
+    add_place_options(docker);
+  }
+
   void add_other_commands() {
     auto* doctor =
         admin_command(&m_app, "doctor", "Check data directory, catalog, store, clock and limits", "doctor", {});
@@ -358,6 +380,7 @@ private:
   RebuildOptions m_rebuild;
   StoreOptions m_store;
   CatalogOptions m_catalog;
+  ImportOptions m_import;
   std::function<int()> m_run;
 };
 

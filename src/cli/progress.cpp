@@ -24,6 +24,11 @@ void Progress::add(std::uint64_t bytes) {
   show();
 }
 
+void Progress::say(const std::string& line) {
+  fmt::print(stderr, "{}{}\n", m_has_line ? "\r\033[K" : "", line);
+  m_has_line = false;
+}
+
 void Progress::show() {
   auto line = m_what + ": " + human_size(m_done);
   if (m_total > 0) line += fmt::format(" of {} ({} %)", human_size(m_total), m_done * 100 / m_total);

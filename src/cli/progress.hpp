@@ -15,6 +15,8 @@ public:
   Progress(std::string what, std::uint64_t total);
   ~Progress();
   void add(std::uint64_t bytes);
+  /// A line that stays.
+  void say(const std::string& line);
 
 private:
   void show();

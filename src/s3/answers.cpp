@@ -88,6 +88,15 @@ Result<Page<Object>> read_objects(std::string_view text) {
                            });
 }
 
+Result<Page<std::string>> read_prefixes(std::string_view text) {
+  return read_page<std::string>(text, "ListBucketResult", "CommonPrefixes", "NextContinuationToken",
+                                [](const pugi::xml_node& node) -> Result<std::string> {
+                                  auto prefix = text_of(node, "Prefix");
+                                  if (prefix.empty()) return fail(Failure::io, "the store lists a prefix without one");
+                                  return prefix;
+                                });
+}
+
 Result<Page<Multipart>> read_multiparts(std::string_view text) {
   return read_page<Multipart>(text, "ListMultipartUploadsResult", "Upload", "NextKeyMarker",
                               [](const pugi::xml_node& node) -> Result<Multipart> {

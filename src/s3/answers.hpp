@@ -61,6 +61,8 @@ constexpr std::size_t answer_bytes_max = 8U << 20;  ///< a page has at most 1,00
 std::optional<Refusal> read_refusal(std::string_view text);
 /// Of ListObjectsV2.
 Result<Page<Object>> read_objects(std::string_view text);
+/// Of ListObjectsV2 with a delimiter: the prefixes that it found instead of the keys that begin so.
+Result<Page<std::string>> read_prefixes(std::string_view text);
 /// Of ListMultipartUploads.
 Result<Page<Multipart>> read_multiparts(std::string_view text);
 /// Of ListParts.

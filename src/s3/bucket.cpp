@@ -25,16 +25,26 @@ std::string content_md5(const std::string& text) {
   return "Content-MD5: " + std::string(base64.begin(), base64.begin() + length);
 }
 
-/// Every page of a listing: `read` of what a request with the query of the page before answered.
+/// For those that cannot fail.
+template <typename Item>
+auto always(const std::function<void(const Item&)>& each) {
+  return [&each](const Item& item) -> Result<> {
+    each(item);
+    return {};
+  };
+}
+
+/// Every page of a listing: `read` of what a request with the query of the page before answered. An error of `each`
+/// ends it.
 template <typename Item>
 Result<> each_page(Requests& requests, Call call, const std::function<Result<Page<Item>>(std::string_view)>& read,
-                   const std::function<void(const Item&)>& each,
+                   const std::function<Result<>(const Item&)>& each,
                    const std::function<void(Fields& query, const Page<Item>&)>& go_on) {
   const auto first = call.query;
   for (;;) {
     TRY_ASSIGN(const auto answer, requests.make(call));
     TRY_ASSIGN(const auto page, read(answer.body));
-    for (const auto& item : page.items) each(item);
+    for (const auto& item : page.items) TRY(each(item));
     if (page.next.empty()) return {};
     auto query = first;
     go_on(query, page);
@@ -98,6 +108,20 @@ Result<> Bucket::get(const std::string& key, ByteRange range, const std::functio
   return {};
 }
 
+Result<std::string> Bucket::read(const std::string& key, std::size_t size_max) {
+  std::string out;
+  Call call{.method = "GET", .key = key};
+  call.sink = [&](ByteView piece) -> Result<> {
+    if (piece.size() > size_max - out.size())
+      return fail(Failure::too_large, fmt::format("{} is larger than {}", key, human_size(size_max)));
+    out.append(as_text(piece));
+    return {};
+  };
+  call.on_again = [&] { out.clear(); };
+  TRY(m_requests.make(call));
+  return out;
+}
+
 Result<std::uint64_t> Bucket::head(const std::string& key) {
   TRY_ASSIGN(const auto answer, m_requests.make({.method = "HEAD", .key = key}));
   const auto text = answer.headers.get("Content-Length");
@@ -133,8 +157,20 @@ Result<> Bucket::list(const std::string& prefix, const std::function<void(const 
                       const std::string& after) {
   Fields query{{"list-type", "2"}, {"prefix", prefix}};
   if (!after.empty()) query.emplace_back("start-after", after);
-  return each_page<Object>(m_requests, {.method = "GET", .query = std::move(query)}, read_objects, each,
+  return each_page<Object>(m_requests, {.method = "GET", .query = std::move(query)}, read_objects, always(each),
                            [](Fields& next, const auto& page) { next.emplace_back("continuation-token", page.next); });
+}
+
+Result<> Bucket::list_folders(const std::string& prefix, const std::function<Result<>(const std::string& name)>& each) {
+  return each_page<std::string>(
+      m_requests, {.method = "GET", .query = {{"delimiter", "/"}, {"list-type", "2"}, {"prefix", prefix}}},
+      read_prefixes,
+      [&](const std::string& found) -> Result<> {
+        if (found.size() <= prefix.size() || !found.starts_with(prefix) || !found.ends_with('/'))
+          return fail(Failure::io, "the store lists '" + found.substr(0, 300) + "', which was not asked for");
+        return each(found.substr(prefix.size(), found.size() - prefix.size() - 1));
+      },
+      [](Fields& next, const auto& page) { next.emplace_back("continuation-token", page.next); });
 }
 
 Result<bool> Bucket::is_empty(const std::string& prefix) {
@@ -216,14 +252,17 @@ Result<std::vector<Part>> Bucket::list_parts(const std::string& key, const std::
   std::vector<Part> parts;
   TRY(each_page<Part>(
       m_requests, {.method = "GET", .key = key, .query = {{"uploadId", upload_id}}}, read_parts,
-      [&](const Part& part) { parts.push_back(part); },
+      [&](const Part& part) -> Result<> {
+        parts.push_back(part);
+        return {};
+      },
       [](Fields& query, const auto& page) { query.emplace_back("part-number-marker", page.next); }));
   return parts;
 }
 
 Result<> Bucket::list_multiparts(const std::string& prefix, const std::function<void(const Multipart&)>& each) {
   return each_page<Multipart>(m_requests, {.method = "GET", .query = {{"uploads", ""}, {"prefix", prefix}}},
-                              read_multiparts, each, [](Fields& query, const auto& page) {
+                              read_multiparts, always(each), [](Fields& query, const auto& page) {
                                 query.emplace_back("key-marker", page.next);
                                 query.emplace_back("upload-id-marker", page.next_upload);
                               });

@@ -30,6 +30,8 @@ public:
   /// A part of an object, in pieces as they come; each byte once, though it may take several requests. corrupt where
   /// the object is shorter. A failure of the sink ends it, and is returned.
   Result<> get(const std::string& key, ByteRange range, const std::function<Result<>(ByteView)>& sink);
+  /// All of a small object; too_large past `size_max`.
+  Result<std::string> read(const std::string& key, std::size_t size_max);
   /// Its size.
   Result<std::uint64_t> head(const std::string& key);
   /// Removing absent ones succeeds. Of several: where it fails, some may be gone.
@@ -39,6 +41,9 @@ public:
   /// thousand.
   Result<> list(const std::string& prefix, const std::function<void(const Object&)>& each,
                 const std::string& after = {});
+  /// What stands between `prefix` and the next slash, once, of all keys that begin so and have one; in byte order, a
+  /// page at a time. An error of `each` ends it.
+  Result<> list_folders(const std::string& prefix, const std::function<Result<>(const std::string& name)>& each);
   /// No object's key begins so. One request, however many do.
   Result<bool> is_empty(const std::string& prefix);
 

@@ -12,7 +12,7 @@ using namespace slipway;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Input input(data, size);
-  const auto choice = input.number<std::uint8_t>() % 8;
+  const auto choice = input.number<std::uint8_t>() % 9;
   const auto text = input.rest();
   const auto is_page_sound = [](const auto& page) { return !page || page->items.size() <= s3::answer_bytes_max; };
   switch (choice) {
@@ -33,6 +33,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (const auto keys = s3::read_role_keys(text)) SLIPWAY_INVARIANT(!keys->access_key.empty());
     break;
   case 6: static_cast<void>(s3::read_removals(text)); break;
+  case 8:
+    if (const auto page = s3::read_prefixes(text))
+      for (const auto& prefix : page->items) SLIPWAY_INVARIANT(!prefix.empty());
+    break;
   default:
     // A line break would end the header that a token is sent in.
     if (const auto keys = s3::read_credentials_file(text, "default"))

@@ -27,7 +27,7 @@ class CommandCase(ServerTest):
 
 def words_of(script):
     """{command: its sub-commands and options}, as the completion for bash has them."""
-    cases = re.findall(r'(?m)^    "([a-z ]*)"\) words="([^"]*)" ;;$', script)
+    cases = re.findall(r'(?m)^    "([a-z -]*)"\) words="([^"]*)" ;;$', script)
     return {command: words.split() for command, words in cases}
 
 
@@ -40,7 +40,7 @@ class HelpTest(CommandCase):
             for choice in choices:
                 self.assertRegex(text, rf"(?<![\w-]){re.escape(choice)}(?![\w-])", command)
         for command in ("serve", "init", "config show", "repo ls", "tag history", "manifest show", "doctor",
-                        "server set", "completion", "version"):
+                        "server set", "completion", "version", "import docker-registry"):
             self.assertIn(command, words)
 
     def test_help_of_all_at_once(self):

@@ -218,6 +218,40 @@ TEST_F(BucketTest, ListsAllPages) {
   EXPECT_THAT(m_server.last(), StartsWith("GET /b/?continuation-token=t%2B1&list-type=2&prefix=p%2F HTTP/1.1\r\n"));
 }
 
+TEST_F(BucketTest, ListsFoldersPageByPageAsLongAsTheyAreWanted) {
+  const auto page = [](const std::string& folder, const std::string& more) {
+    return answer(200,
+                  "<ListBucketResult><Contents><Key>p/file</Key><Size>1</Size></Contents><CommonPrefixes><Prefix>" +
+                      folder + "</Prefix></CommonPrefixes>" + more + "</ListBucketResult>");
+  };
+  const std::string more = "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>";
+  std::string listed;
+  const auto note = [&](const std::string& name) -> Result<> {
+    listed += name + " ";
+    return name == "last" ? fail(Failure::conflict, "enough") : Result<>();
+  };
+  m_server.add(page("p/a/", more));
+  m_server.add(page("p/b&amp;/", ""));
+  ASSERT_TRUE(m_bucket.list_folders("p/", note));
+  EXPECT_EQ(listed, "a b& ");
+  EXPECT_THAT(m_server.last(), StartsWith("GET /b/?continuation-token=t&delimiter=%2F&list-type=2&prefix=p%2F HTTP"));
+  m_server.add(page("p/last/", more));
+  EXPECT_EQ(m_bucket.list_folders("p/", note).error().failure, Failure::conflict);
+  for (const auto* other : {"q/a/", "p/", "p/a"}) {
+    m_server.add(page(other, ""));
+    EXPECT_EQ(m_bucket.list_folders("p/", note).error().failure, Failure::io) << other;
+  }
+}
+
+TEST_F(BucketTest, ReadsSmallObjectsWhole) {
+  m_server.add(answer(200, "12345"));
+  EXPECT_EQ(m_bucket.read("k", 5).value(), "12345");
+  m_server.add(answer(200, "12345"));
+  EXPECT_EQ(m_bucket.read("k", 4).error().failure, Failure::too_large);
+  m_server.add(answer(404, "<Error><Code>NoSuchKey</Code></Error>"));
+  EXPECT_EQ(m_bucket.read("k", 5).error().failure, Failure::not_found);
+}
+
 TEST_F(BucketTest, IsNotLedInCircles) {
   const auto page = answer(200, "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t"
                                 "</NextContinuationToken></ListBucketResult>");
