@@ -138,6 +138,9 @@ public:
                                   const std::vector<std::string>& tags, const std::string& who, bool children_required);
   Result<StoredManifest> find_manifest(const std::string& repository, const Digest& digest);
   Result<StoredManifest> find_tag(const std::string& repository, const std::string& tag);
+  /// Up to `limit` of a repository's manifests, after the one at position `after`, oldest first; tagged or not. None of
+  /// an unknown repository.
+  Result<std::vector<ListedManifest>> manifests(const std::string& repository, std::int64_t after, std::size_t limit);
   /// A page of a repository's manifests whose subject is `subject`, after the one at position `after`, oldest first;
   /// with `artifact_type`, only those of that type. Nobody's subject, like an unknown repository, has none.
   Result<ReferrerPage> referrers(const std::string& repository, const Digest& subject,

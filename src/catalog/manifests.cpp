@@ -136,6 +136,23 @@ Result<StoredManifest> Catalog::find_manifest(const std::string& repository, con
   return *out;
 }
 
+Result<std::vector<ListedManifest>> Catalog::manifests(const std::string& repository, std::int64_t after,
+                                                       std::size_t limit) {
+  std::vector<ListedManifest> out;
+  TRY(m_database.read([&](sql::Session& session) {
+    out.clear();
+    const auto id = session.number("SELECT id FROM repository WHERE name = $1", {repository});
+    if (!id) return;
+    session.run("SELECT rm.manifest, d.algorithm, d.value FROM repository_manifest rm "
+                "JOIN digest d ON d.manifest = rm.manifest WHERE rm.repository = $1 AND rm.manifest > $2 "
+                "ORDER BY rm.manifest LIMIT $3",
+                {*id, after, static_cast<std::int64_t>(limit)}, [&](const sql::Row& row) {
+                  out.push_back({row.integer(0), Digest(static_cast<Algorithm>(row.integer(1)), row.blob(2))});
+                });
+  }));
+  return out;
+}
+
 Result<ReferrerPage> Catalog::referrers(const std::string& repository, const Digest& subject,
                                         const std::optional<std::string>& artifact_type, std::int64_t after,
                                         PageLimit limit) {

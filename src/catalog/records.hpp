@@ -61,6 +61,12 @@ struct ReferrerPage {
   bool more = false;
 };
 
+/// A manifest in the list of a repository's.
+struct ListedManifest {
+  std::int64_t position = 0;  ///< where the next page goes on
+  Digest digest;
+};
+
 /// A page ends where either is reached, though never empty while there is something to show.
 struct PageLimit {
   std::size_t count = 1;

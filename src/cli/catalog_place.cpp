@@ -83,6 +83,13 @@ Result<> Quiet::renew() {
   return fail(Failure::busy, "a server began to use the catalog: stop all servers, and begin once more");
 }
 
+Result<> expect_pair(catalog::Catalog& catalog, StorePlace& store) {
+  TRY_ASSIGN(const auto identity, store.store().identity());
+  TRY_ASSIGN(const auto owner, catalog.setting("store_id"));
+  if (owner == identity) return {};
+  return fail(Failure::conflict, "the catalog belongs to another store than " + store.name());
+}
+
 constexpr const char* moved_setting = "moved_to";
 
 Result<> expect_not_moved(catalog::Catalog& catalog) {

@@ -5,6 +5,7 @@
 #include "catalog/shared_clock.hpp"
 #include "cli/config.hpp"
 #include "cli/directory_lock.hpp"
+#include "cli/store_place.hpp"
 #include "lifecycle/lease.hpp"
 
 #include <functional>
@@ -43,6 +44,9 @@ private:
   std::optional<DirectoryLock> m_lock;
   std::unique_ptr<lifecycle::Lease> m_lease;
 };
+
+/// That a catalog belongs to a store, for those that write to neither.
+Result<> expect_pair(catalog::Catalog& catalog, StorePlace& store);
 
 /// Where a catalog was copied to is where it goes on: Failure::conflict for the one it was copied from.
 Result<> expect_not_moved(catalog::Catalog& catalog);

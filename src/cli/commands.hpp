@@ -70,10 +70,19 @@ int run_catalog_copy(const Common& common, const CatalogOptions& options);
 struct ImportOptions {
   std::string from;  ///< a directory, or s3://…
   std::vector<std::string> repositories;
-  std::size_t jobs = 4;
+  unsigned jobs = 4;
   bool dry_run = false;
 };
 int run_import(const Common& common, const ImportOptions& options);
+
+/// What `slipway export` is told.
+struct ExportOptions {
+  std::string directory;
+  std::vector<std::string> wanted;  ///< REPO, REPO:TAG or REPO@DIGEST
+  unsigned jobs = 4;
+  bool untagged = false;
+};
+int run_export(const Common& common, const ExportOptions& options);
 
 /// Where an admin command goes: a server, or a stopped data directory.
 struct AdminTarget {

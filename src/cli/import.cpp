@@ -4,19 +4,12 @@
 #include "base/json.hpp"
 #include "cli/commands.hpp"
 #include "cli/data_directory.hpp"
-#include "cli/progress.hpp"
+#include "cli/findings.hpp"
 
 #include <fmt/format.h>
 
 namespace slipway::cli {
 namespace {
-
-constexpr std::size_t told_max = 1000;  // of each, in the JSON; standard error has them all
-
-/// What an import found, for the answer at its end.
-struct Findings {
-  std::vector<std::string> problems, notes;
-};
 
 Result<std::unique_ptr<moving::SourceTree>> open_source(const std::string& from, const Clock& clock) {
   return from.starts_with("s3://") ? moving::SourceTree::open_bucket(from, clock)
@@ -40,20 +33,12 @@ Result<moving::ImportReport> import(const Config& config, const ImportOptions& o
   if (directory) target.emplace(directory->catalog(), directory->store(), directory->store_id());
 
   Progress progress(options.dry_run ? "looking" : "copying", 0);
-  const auto tell_to = [&](std::vector<std::string>& list, const char* word) {
-    return [&list, &progress, word](const std::string& text) {
-      progress.say(word + text);
-      if (list.size() < told_max) list.push_back(text);
-    };
-  };
   return moving::import_repositories(*source, target ? &*target : nullptr,
                                      {.repositories = options.repositories,
                                       .jobs = options.jobs,
                                       .dry_run = options.dry_run,
                                       .manifest = {.size_max = config.manifest_bytes}},
-                                     {.copied = [&](std::uint64_t bytes) { progress.add(bytes); },
-                                      .problem = tell_to(findings.problems, ""),
-                                      .note = tell_to(findings.notes, "note: ")});
+                                     findings.listener(progress));
 }
 
 Json json_of(const moving::ImportReport& report, const ImportOptions& options, const Findings& findings) {

@@ -281,10 +281,23 @@ private:
     docker->footer(
         "Stop the server first, unless its catalog is in PostgreSQL. What is there already is left as it is:\n"
         "run it again to go on after an interruption, or to fetch what has changed since.");
-    add_config_option(docker);
-    add_json_option(docker);
     add_key_option(docker, "--data", "server.data", "DIR", "The data directory; made if it is missing");
-    add_place_options(docker);
+
+    auto* out = command(&m_app, "export", "Write repositories into an OCI image layout",
+                        [this] { return run_export(m_common, m_export); });
+    out->add_option("directory", m_export.directory, "Where the layout is, or will be")->required()->type_name("DIR");
+    out->add_option("wanted", m_export.wanted, "REPO, REPO:TAG or REPO@DIGEST")->required()->type_name("REPO");
+    out->add_option("--jobs", m_export.jobs, "How many blobs are copied at once (default 4)")
+        ->type_name("COUNT")
+        ->check(CLI::Range(1, 64));
+    out->add_flag("--all", m_export.untagged, "Also manifests that no tag reaches");
+    out->footer("Servers may go on meanwhile. Names in the layout are TAG for one repository, else REPO:TAG.");
+    add_key_option(out, "--data", "server.data", "DIR", "The data directory");
+    for (auto* made : {docker, out}) {
+      add_config_option(made);
+      add_json_option(made);
+      add_place_options(made);
+    }
   }
 
   void add_other_commands() {
@@ -381,6 +394,7 @@ private:
   StoreOptions m_store;
   CatalogOptions m_catalog;
   ImportOptions m_import;
+  ExportOptions m_export;
   std::function<int()> m_run;
 };
 

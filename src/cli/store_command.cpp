@@ -60,12 +60,11 @@ Result<Outcome> copy(const Config& from, const Config& to, const StoreOptions& o
              blob::CopyMark::begin(target->root(), target->name(), identity, [&] { return target->is_unused(); }));
   Outcome outcome{.place = target->name()};
   TRY_ASSIGN(const auto owner, catalog.setting("store_id"));
-  if (quiet && owner && *owner == mark.identity()) {  // was killed just before its end
+  if (quiet && owner == mark.identity()) {  // was killed just before its end
     TRY(mark.finish([](const std::string&) { return Result<>(); }));
     return outcome;
   }
-  if (owner != identity)
-    return fail(Failure::conflict, fmt::format("{} belongs to another store than {}", place.name, source->name()));
+  TRY(expect_pair(catalog, *source));
 
   TRY_ASSIGN(const auto total, catalog.blob_totals());
   Progress progress("copying", total.bytes);
@@ -81,10 +80,7 @@ Result<Outcome> copy(const Config& from, const Config& to, const StoreOptions& o
 Result<Outcome> verify(const Config& config, const StoreOptions& options, const Clock& clock) {
   TRY_ASSIGN(const auto place, CatalogPlace::open(config, clock, CatalogUse::beside));
   TRY_ASSIGN(const auto store, StorePlace::open(config, clock, StoreUse::beside));
-  TRY_ASSIGN(const auto identity, store->store().identity());
-  TRY_ASSIGN(const auto owner, place.catalog->setting("store_id"));
-  if (owner != identity)
-    return fail(Failure::conflict, fmt::format("{} belongs to another store than {}", place.name, store->name()));
+  TRY(expect_pair(*place.catalog, *store));
   TRY_ASSIGN(const auto total, place.catalog->blob_totals());
   Progress progress("reading", total.bytes);
   Outcome outcome{.place = store->name()};

@@ -3,7 +3,7 @@
 #include "base/json.hpp"
 #include "catalog/keep.hpp"
 #include "catalog/push.hpp"
-#include "moving/crew.hpp"
+#include "moving/workers.hpp"
 #include "oci/names.hpp"
 
 #include <algorithm>
@@ -26,11 +26,11 @@ bool is_schema1(const std::string& bytes, const oci::ManifestLimits& limits) {
   return json && json->is_object() && json->contains("schemaVersion") && (*json)["schemaVersion"] == 1;
 }
 
-/// One import. Its methods that bring something run on the crew's threads.
+/// One import. Its methods that bring something run on the workers' threads.
 class Import {
 public:
-  Import(DockerRegistry& source, const Target* target, const ImportOptions& options, const ImportListener& listener)
-      : m_source(source), m_target(target), m_options(options), m_listener(listener), m_crew(options.jobs) {}
+  Import(DockerRegistry& source, const Target* target, const ImportOptions& options, const Listener& listener)
+      : m_source(source), m_target(target), m_options(options), m_listener(listener), m_workers(options.jobs) {}
 
   Result<ImportReport> run() {
     if (m_options.repositories.empty()) {
@@ -80,29 +80,6 @@ private:
     return m_target && m_target->catalog.find_manifest(repository, name);
   }
 
-  // ---- the crew's work
-
-  /// Has the crew do it; the first failure ends the import.
-  Result<> start(std::function<Result<>()> work) {
-    TRY(failure());
-    m_crew.give([this, work = std::move(work)] {
-      if (!failure()) return;
-      if (const auto done = work(); !done) {
-        const std::lock_guard lock(m_mutex);
-        if (m_failure) m_failure = done;
-      }
-    });
-    return {};
-  }
-  Result<> finish() {
-    m_crew.wait();
-    return failure();
-  }
-  Result<> failure() {
-    const std::lock_guard lock(m_mutex);
-    return m_failure;
-  }
-
   // ---- what is told
 
   void count(Count what, std::uint64_t by = 1) {
@@ -137,16 +114,15 @@ private:
   DockerRegistry& m_source;
   const Target* m_target;
   const ImportOptions& m_options;
-  const ImportListener& m_listener;
+  const Listener& m_listener;
 
   std::mutex m_mutex;  // guards what follows, and the listener
   ImportReport m_report;
-  Result<> m_failure;
   /// Of the repository at hand: its indexes that are to be put.
   std::map<Digest, Index> m_indexes;
   std::unordered_set<std::size_t> m_seen;  // hashes of digests, for a dry run counts blobs without copying them
 
-  Crew m_crew;  // the last: its threads use the others
+  Workers m_workers;  // the last: its threads use the others
 };
 
 // ---- a repository: what others point at comes first
@@ -159,22 +135,26 @@ Result<> Import::bring_repository(const std::string& repository) {
       [&](const Digest& name) -> Result<> {
         // The other name of a blob is looked for once it can be found under the first.
         const bool is_other = std::exchange(algorithm, name.algorithm()) != name.algorithm();
-        if (auto done = is_other ? finish() : Result<>(); !done) return done;
-        return start([this, repository, name] { return bring_blob(repository, name); });
+        if (auto done = is_other ? m_workers.wait() : Result<>(); !done) return done;
+        return m_workers.run([this, repository, name] { return bring_blob(repository, name); });
       },
       told()));
-  TRY(finish());
+  TRY(m_workers.wait());
   TRY(m_source.manifests(
       repository,
-      [&](const Digest& name) { return start([this, repository, name] { return bring_manifest(repository, name); }); },
+      [&](const Digest& name) {
+        return m_workers.run([this, repository, name] { return bring_manifest(repository, name); });
+      },
       told()));
-  TRY(finish());
+  TRY(m_workers.wait());
   TRY(bring_indexes(repository));
   TRY(m_source.tags(
       repository,
-      [&](const std::string& tag) { return start([this, repository, tag] { return bring_tag(repository, tag); }); },
+      [&](const std::string& tag) {
+        return m_workers.run([this, repository, tag] { return bring_tag(repository, tag); });
+      },
       told()));
-  return finish();
+  return m_workers.wait();
 }
 
 /// Those first that list no other of them.
@@ -186,12 +166,12 @@ Result<> Import::bring_indexes(const std::string& repository) {
         next.push_back(name);
     SLIPWAY_INVARIANT(!next.empty());  // nobody can make a circle of digests
     for (const auto& name : next)
-      TRY(start([this, repository, name, data = m_indexes[name].data]() -> Result<> {
+      TRY(m_workers.run([this, repository, name, data = m_indexes[name].data]() -> Result<> {
         const auto manifest = read_manifest(name, data);
         return manifest ? put_manifest(repository, *manifest)
                         : tell_broken_manifest(repository, name, manifest.error());
       }));
-    TRY(finish());
+    TRY(m_workers.wait());
     for (const auto& name : next) m_indexes.erase(name);
   }
   return {};
@@ -362,7 +342,7 @@ Result<> Import::bring_tag(const std::string& repository, const std::string& tag
 }  // namespace
 
 Result<ImportReport> import_repositories(DockerRegistry& source, const Target* target, const ImportOptions& options,
-                                         const ImportListener& listener) {
+                                         const Listener& listener) {
   SLIPWAY_INVARIANT(target || options.dry_run);
   for (const auto& name : options.repositories)
     if (!oci::is_repository_name(name)) return fail(Failure::invalid, "'" + name + "' is no name of a repository");

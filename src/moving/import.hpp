@@ -8,10 +8,10 @@
 
 #include "catalog/catalog.hpp"
 #include "moving/docker_registry.hpp"
+#include "moving/listener.hpp"
 #include "oci/manifest.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,19 +26,10 @@ struct Target {
 
 struct ImportOptions {
   std::vector<std::string> repositories;  ///< empty: all
-  std::size_t jobs = 4;                   ///< threads that copy
+  unsigned jobs = 4;                      ///< threads that copy
   bool dry_run = false;                   ///< only look
   oci::ManifestLimits manifest;
   std::string who = "import";  ///< pushed it, as the history of tags says
-};
-
-/// What an import says on its way; it calls from one thread at a time.
-struct ImportListener {
-  std::function<void(std::uint64_t bytes)> copied = [](std::uint64_t) {};
-  /// Something that was there over there, or should have been, and is not here now.
-  std::function<void(const std::string&)> problem = [](const std::string&) {};
-  /// Something that one may want to know, though nothing is lost.
-  std::function<void(const std::string&)> note = [](const std::string&) {};
 };
 
 struct ImportReport {
@@ -58,6 +49,6 @@ struct ImportReport {
 /// With dry_run, `target` may be null: nothing is there yet; and the report says what would be done. Fails where the
 /// target does, or where the source does not answer.
 Result<ImportReport> import_repositories(DockerRegistry& source, const Target* target, const ImportOptions& options,
-                                         const ImportListener& listener);
+                                         const Listener& listener);
 
 }  // namespace slipway::moving

@@ -55,7 +55,7 @@ public:
     }));
     TRY(m_catalog.for_each_pack(
         [&](const catalog::Pack& pack) { return workers.run([this, pack] { return look_at(pack); }); }));
-    TRY(workers.finish());
+    TRY(workers.wait());
     return std::move(m_report);
   }
 

@@ -23,13 +23,9 @@ Result<> Workers::run(Job job) {
   return {};
 }
 
-Result<> Workers::finish() {
-  {
-    const std::lock_guard lock(m_mutex);
-    m_is_ending = true;
-    m_changed.notify_all();
-  }
-  m_threads.clear();  // joins them
+Result<> Workers::wait() {
+  std::unique_lock lock(m_mutex);
+  m_changed.wait(lock, [this] { return m_waiting.empty() && m_busy == 0; });
   return m_outcome;
 }
 
@@ -40,12 +36,15 @@ void Workers::work() {
     if (m_waiting.empty()) return;
     const auto job = std::move(m_waiting.front());
     m_waiting.pop_front();
-    m_changed.notify_all();
-    if (!m_outcome) continue;
-    lock.unlock();
-    auto done = job();
-    lock.lock();
-    if (!done && m_outcome) m_outcome = std::move(done);
+    if (m_outcome) {
+      ++m_busy;
+      m_changed.notify_all();
+      lock.unlock();
+      auto done = job();
+      lock.lock();
+      --m_busy;
+      if (!done && m_outcome) m_outcome = std::move(done);
+    }
     m_changed.notify_all();
   }
 }

@@ -25,8 +25,8 @@ public:
   /// Has a job done, after those that wait; waits itself where one for each thread does already. The error, if one has
   /// failed.
   Result<> run(Job job);
-  /// Waits until all are done. Nothing may be called afterwards.
-  Result<> finish();
+  /// Waits until all are done. The error, if one has failed.
+  Result<> wait();
 
 private:
   void work();
@@ -36,6 +36,7 @@ private:
   std::condition_variable m_changed;
   std::deque<Job> m_waiting;
   Result<> m_outcome;
+  std::size_t m_busy = 0;
   bool m_is_ending = false;
   std::vector<std::jthread> m_threads;  // the last: they use the others
 };

@@ -37,6 +37,19 @@ TEST_P(CatalogManifests, AreNotFoundElsewhere) {
   EXPECT_EQ(manifest_at("a", absent("m")), "(not_found)");
 }
 
+TEST_P(CatalogManifests, AreListedInPagesTaggedOrNot) {
+  std::vector<Digest> put_so_far;
+  for (const auto* text : {"m1", "m2", "m3"})
+    put_so_far.push_back(put("a", manifest(text), std::string(text) == "m2" ? Names{"latest"} : Names{}));
+  put("b", manifest("other"), {});
+  const auto first = m_catalog->manifests("a", 0, 2).value();
+  ASSERT_EQ(first.size(), 2U);
+  const auto rest = m_catalog->manifests("a", first.back().position, 2).value();
+  ASSERT_EQ(rest.size(), 1U);
+  EXPECT_EQ((std::vector{first[0].digest, first[1].digest, rest[0].digest}), put_so_far);
+  EXPECT_TRUE(m_catalog->manifests("absent", 0, 2).value().empty());
+}
+
 TEST_P(CatalogManifests, MayHoldAnyBytes) {
   const std::string bytes("\0\xff binary \n", 11);
   put("a", manifest(bytes), {"latest"});

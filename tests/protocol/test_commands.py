@@ -40,7 +40,7 @@ class HelpTest(CommandCase):
             for choice in choices:
                 self.assertRegex(text, rf"(?<![\w-]){re.escape(choice)}(?![\w-])", command)
         for command in ("serve", "init", "config show", "repo ls", "tag history", "manifest show", "doctor",
-                        "server set", "completion", "version", "import docker-registry"):
+                        "server set", "completion", "version", "import docker-registry", "export"):
             self.assertIn(command, words)
 
     def test_help_of_all_at_once(self):

@@ -16,7 +16,7 @@ TEST(WorkersTest, DoAllOfIt) {
       ++done;
       return {};
     }));
-  ASSERT_TRUE(workers.finish());
+  ASSERT_TRUE(workers.wait());
   EXPECT_EQ(done, 1000);
 }
 
@@ -32,7 +32,7 @@ TEST(WorkersTest, TheFirstFailureEndsIt) {
       return {};
     });
   EXPECT_EQ(outcome.error().message, "the third");
-  EXPECT_EQ(workers.finish().error().message, "the third");
+  EXPECT_EQ(workers.wait().error().message, "the third");
   EXPECT_LE(done, given);
 }
 
