@@ -76,11 +76,17 @@ void Janitor::run() {
   }
 }
 
+/// What was unwanted then has no readers any more.
+Timestamp Janitor::unread_since() const {
+  const auto grace = m_store.removal_grace();
+  return grace > std::chrono::seconds(0) ? m_clock.now() - grace : Timestamp::max();
+}
+
 /// There are packs to remove of which the journal is about to know.
 bool Janitor::packs_wait() {
   const auto journaled = m_options.journaled();
-  const auto all = m_catalog.deletions({}, 1);
-  const auto known = m_catalog.deletions({}, 1, journaled);
+  const auto all = m_catalog.deletions({}, 1, catalog::after_all_changes, unread_since());
+  const auto known = m_catalog.deletions({}, 1, journaled, unread_since());
   return journaled != catalog::before_all_changes && all && known && !all->empty() &&
          (known->empty() || known->front().kind == blob::LocationKind::old_pack);
 }
@@ -99,9 +105,8 @@ bool Janitor::goes_on() {
 
 void Janitor::pass() {
   const auto goes_on = [this] { return this->goes_on(); };
-  const auto grace = m_store.removal_grace();
-  const auto unread_since = grace > std::chrono::seconds(0) ? m_clock.now() - grace : Timestamp::max();
-  if (const auto removed = finish_deletions(m_catalog, m_store, m_options.journaled(), unread_since, goes_on); !removed)
+  if (const auto removed = finish_deletions(m_catalog, m_store, m_options.journaled(), unread_since(), goes_on);
+      !removed)
     log::warn("deleting unwanted bytes failed; it is tried again", {{"error", removed.error().message}});
   // A session of a catalog that is older than its store may be a blob by now, which another journal knows.
   if (m_options.journaled() < 0)

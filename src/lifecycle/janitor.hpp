@@ -45,6 +45,7 @@ private:
   void run();
   void pass();
   bool goes_on();
+  Timestamp unread_since() const;
   bool packs_wait();
   bool awaits_journal();
 

@@ -1,6 +1,7 @@
 #include "lifecycle/packs.hpp"
 
 #include "base/log.hpp"
+#include "blob/pack_format.hpp"
 #include "catalog/keep.hpp"
 
 namespace slipway::lifecycle {
@@ -121,7 +122,9 @@ std::vector<catalog::Pack> packs_to_compact(std::span<const SealedPack> packs) {
   std::vector<catalog::Pack> sparse;
   std::vector<catalog::Pack> small;
   for (const auto& [pack, size] : packs) {
-    auto& kind = pack.bytes < size / 2 ? sparse : small;
+    // Each blob has a header, and the pack one: else a single tiny blob would be moved for ever.
+    const auto wanted = pack.bytes + (pack.blobs + 1) * blob::pack_header_bytes;
+    auto& kind = pack.blobs == 0 || wanted < size / 2 ? sparse : small;
     kind.push_back(pack);
   }
   if (small.size() > small_packs_max) sparse.insert(sparse.end(), small.begin(), small.end());

@@ -18,7 +18,7 @@ namespace {
 
 TEST(PacksToCompact, AreTheSparseAndTheManySmall) {
   const auto pack = [](const char* key, std::uint64_t wanted, std::uint64_t size) {
-    return SealedPack{{key, 1, wanted}, size};
+    return SealedPack{{key, wanted > 0 ? 1U : 0U, wanted}, size};
   };
   const auto keys = [](const std::vector<SealedPack>& packs) {
     std::string out;
@@ -26,7 +26,8 @@ TEST(PacksToCompact, AreTheSparseAndTheManySmall) {
     return out;
   };
   EXPECT_EQ(keys({}), "");
-  EXPECT_EQ(keys({pack("a", 49, 100), pack("b", 50, 100), pack("c", 100, 100), pack("d", 0, 16)}), "ad");
+  EXPECT_EQ(keys({pack("a", 460, 1000), pack("b", 470, 1000), pack("c", 968, 1000), pack("d", 0, 16)}), "ad");
+  EXPECT_EQ(keys({pack("a", 2, 34)}), "");  // it has as little everywhere
   EXPECT_EQ(keys({8, pack("s", 90, 100)}), "");
   EXPECT_EQ(keys({9, pack("s", 90, 100)}), "sssssssss");
 }
