@@ -9,19 +9,22 @@ sql::Parameter or_null(const std::optional<std::string>& text) {
 
 /// True if the repository has what the edge points at: a member blob, or one of its manifests.
 bool is_present(sql::Session& session, std::int64_t repository, const Edge& edge) {
-  const auto algorithm = static_cast<std::int64_t>(edge.digest.algorithm());
-  const bool blob =
-      session
-          .number("SELECT 1 FROM digest d JOIN membership m ON m.blob = d.blob WHERE d.algorithm = $1 AND d.value = $2 "
-                  "AND m.repository = $3",
-                  {algorithm, edge.digest.value(), repository})
-          .has_value();
-  if (blob || edge.kind != EdgeKind::child) return blob;
   return session
-      .number("SELECT 1 FROM digest d JOIN repository_manifest m ON m.manifest = d.manifest WHERE d.algorithm = $1 "
-              "AND d.value = $2 AND m.repository = $3",
-              {algorithm, edge.digest.value(), repository})
+      .number("SELECT 1 FROM digest d WHERE d.algorithm = $1 AND d.value = $2 AND (EXISTS (SELECT 1 FROM membership m "
+              "WHERE m.repository = $3 AND m.blob = d.blob) OR ($4 = 1 AND EXISTS (SELECT 1 FROM repository_manifest m "
+              "WHERE m.repository = $3 AND m.manifest = d.manifest)))",
+              {static_cast<std::int64_t>(edge.digest.algorithm()), edge.digest.value(), repository,
+               std::int64_t{edge.kind == EdgeKind::child}})
       .has_value();
+}
+
+/// What has to be there, and is not; all of it where there is no repository.
+std::vector<Digest> missing_of(sql::Session& session, std::optional<std::int64_t> repository,
+                               const NewManifest& manifest) {
+  std::vector<Digest> out;
+  for (const auto& edge : manifest.edges)
+    if (!edge.may_be_absent && (!repository || !is_present(session, *repository, edge))) out.push_back(edge.digest);
+  return out;
 }
 
 // Two texts, so that each is one walk along an index of its own.
@@ -90,11 +93,19 @@ Result<Catalog::PutOutcome> Catalog::put_manifest(const std::string& repository,
                                                   const std::vector<std::string>& tags, const std::string& who,
                                                   bool children_required) {
   PutOutcome outcome;
+  constexpr std::size_t many = 32;
+  if (children_required && manifest.edges.size() > many) {
+    // Before others' writes have to wait for so many questions.
+    TRY(m_database.read([&](sql::Session& session) {
+      const auto known = session.number("SELECT id FROM repository WHERE name = $1", {repository});
+      outcome.missing = missing_of(session, known, manifest);
+    }));
+    if (!outcome.missing.empty()) return outcome;
+  }
   auto written = m_database.write([&](sql::Session& session) -> Result<> {
     outcome = {};
     const auto repository_id = ensure_repository(session, repository);
-    for (const auto& edge : manifest.edges)
-      if (!edge.may_be_absent && !is_present(session, repository_id, edge)) outcome.missing.push_back(edge.digest);
+    outcome.missing = missing_of(session, repository_id, manifest);
     if (children_required && !outcome.missing.empty())
       return fail(Failure::invalid, "children are missing");  // undoes the new repository
 

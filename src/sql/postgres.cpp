@@ -15,6 +15,8 @@ using std::chrono::steady_clock;
 constexpr int attempts_max = 3;
 /// Beyond some 64 savepoints PostgreSQL has to look each of them up on disk.
 constexpr std::size_t batch_max = 60;
+/// What comes after a write that ends later than this is a transaction of its own: other servers want their turn.
+constexpr auto together_max = std::chrono::milliseconds(200);
 /// Of the database, for a write; any number that others are unlikely to think of ("slipway").
 constexpr std::int64_t lock_of_writes = 0x736c'6970'7761'79;
 constexpr auto turn_max = std::chrono::seconds(10);
@@ -130,12 +132,17 @@ Result<> PostgresDatabase::write(const std::function<Result<>(Session&)>& work) 
 }
 
 void PostgresDatabase::run_together(const Jobs& jobs) {
-  for (int attempt = 1; attempt <= attempts_max; ++attempt)
-    if (try_together(jobs) == Then::done) return;
+  for (Jobs left = jobs; !left.empty();) {
+    Jobs taken = left;
+    for (int attempt = 1; attempt <= attempts_max; ++attempt)
+      if (try_together(taken) == Then::done) break;
+    left.erase(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(taken.size()));
+  }
 }
 
-/// Gives each job a result; `again` where it was undone for a reason that may be gone by now.
-PostgresDatabase::Then PostgresDatabase::try_together(const Jobs& jobs) {
+/// Gives each job a result, of which it may leave some out at the end, but never all; `again` where it was undone for a
+/// reason that may be gone by now.
+PostgresDatabase::Then PostgresDatabase::try_together(Jobs& jobs) {
   if (!m_writer || m_writer->is_lost()) {
     m_writer.reset();  // its place may be needed for the new one
     auto opened = PostgresConnection::open(m_address, m_options.patience);
@@ -145,8 +152,11 @@ PostgresDatabase::Then PostgresDatabase::try_together(const Jobs& jobs) {
   if (const auto made = make_table_of_marks(); !made) return give_up(jobs, made.error());
   if (const auto begun = begin(); !begun) return give_up(jobs, begun.error());
   std::vector<PostgresConnection::CommitHooks> hooks;
-  for (auto* job : jobs) {
+  const auto enough = std::chrono::steady_clock::now() + together_max;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    auto* job = jobs[i];
     run_in_savepoint(*job);
+    if (std::chrono::steady_clock::now() > enough) jobs.resize(i + 1);
     auto added = m_writer->take_hooks();
     if (m_writer->is_lost() || m_writer->has_lost_race()) return give_up(jobs, job->result.error());
     if (job->result) std::ranges::move(added, std::back_inserter(hooks));

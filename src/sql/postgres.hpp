@@ -59,7 +59,7 @@ private:
   void give_back(std::unique_ptr<PostgresConnection> connection);
 
   void run_together(const Jobs& jobs);
-  Then try_together(const Jobs& jobs);
+  Then try_together(Jobs& jobs);
   Result<> begin();
   Result<> make_table_of_marks();
   void run_in_savepoint(Job& job);
