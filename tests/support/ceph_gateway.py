@@ -49,8 +49,12 @@ mgr_data = {folder}/manager
 [osd.0]
 osd_data = {folder}/storage
 [client.rgw]
-rgw_frontends = beast endpoint={address}:{port}
+rgw_frontends = beast endpoint={address}:{port} tcp_nodelay=1
 rgw_data = {folder}/gateway
+# What was removed is in memory until then; hours, by itself.
+rgw_gc_obj_min_wait = 5
+rgw_gc_processor_period = 5
+rgw_gc_processor_max_time = 5
 """
 
 
