@@ -2,8 +2,8 @@
 stopped at any point.
 """
 
+import contextlib
 import os
-import random
 import signal
 import sys
 import threading
@@ -12,9 +12,10 @@ import unittest
 import urllib.parse
 from pathlib import Path
 
+import replica_rounds
 from postgres_server import PostgresServer, programs
 from s3_client import Prefix
-from slipway_server import MANIFEST, PATIENCE, Server, ServerTest, digest_of, eventually, head, store_of
+from slipway_server import MANIFEST, Server, ServerTest, digest_of, eventually, head, store_of
 from test_bucket import AT_ONCE, MIB, noise
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "protocol"))
@@ -142,49 +143,18 @@ class ReplicasTest(ServerTest):
         eventually(lambda: "0 changes behind" in rest[0].slipway("doctor").stdout, "the journal")
 
     def test_what_was_acknowledged_survives_kills(self):
-        """Servers are killed, or stopped for a while, in the middle of pushes, deletions and reads."""
-        servers = self.replicas(AT_ONCE)
-        kept, stop, lock, chooser = {}, threading.Event(), threading.Lock(), random.Random(1)
-        problems = []
-
-        def push(number):
-            turn = random.Random(number)
-            while not stop.is_set():
-                data = noise(turn.choice((500, 90_000, 9 * MIB)), f"{number} {turn.random()}")
-                try:
-                    some = turn.sample(servers, COUNT)
-                    answer = self.push_by_turns(some, data, turn.choice((4 * MIB, 7 * MIB)))
-                    if answer.status == 201:
-                        with lock:
-                            kept[digest_of(data)] = data
-                    elif answer.status not in (404, 409, 416, 429, 500, 503):
-                        problems.append(answer)
-                except (OSError, AssertionError):
-                    pass
-
-        pushers = [threading.Thread(target=push, args=(number,)) for number in range(4)]
-        for one in pushers:
-            one.start()
-        for _ in range(12):
-            time.sleep(chooser.uniform(0.2, 1.5))
-            victim = chooser.choice(servers)
-            if chooser.random() < 0.7:
-                victim.kill()
-                victim.start()
-            else:
-                victim.signal(signal.SIGSTOP)
-                time.sleep(chooser.uniform(0.5, 7))  # longer than a transaction may pause
-                victim.signal(signal.SIGCONT)
-        stop.set()
-        for one in pushers:
-            one.join(PATIENCE * 3)
-            self.assertFalse(one.is_alive())
-        self.assertEqual(problems, [])
-        self.assertGreater(len(kept), 10)
-        for number, (digest, data) in enumerate(kept.items()):
-            answer = self.get(servers[number % COUNT], digest)
-            self.assertEqual(answer.status, 200, answer.fields)
-            self.assertEqual(answer.body, data)
+        """A few rounds of what `./dev replicas` does many of."""
+        folder = self.folder()
+        self.postgres.make_database("rounds")
+        parts = urllib.parse.urlsplit(self.postgres.url)
+        with contextlib.ExitStack() as stack:
+            fleet = replica_rounds.Fleet(folder, urllib.parse.urlunsplit(parts._replace(path="/rounds")), stack)
+            self._servers += fleet.servers
+            account = replica_rounds.run(fleet, 6, seed=1)
+            wrong, _ = replica_rounds.judge(fleet, account)
+            self.assertEqual(wrong, [])
+            self.assertGreater(account.kills, 0)
+            self.assertGreater(account.counts["PUT 201"], 10)
 
 
 class LinearizableReplicas(ReplicasTest, test_linearizable.LinearizableTest):
