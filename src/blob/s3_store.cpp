@@ -302,7 +302,9 @@ void S3Store::put_pack(std::span<Waiting* const> batch) {
     }
     one->result = std::move(locations);
   }
-  if (const auto put = m_bucket.put(path_of(key), {as_bytes(text), sha256_of(text)}); !put)
+  auto put = m_announce ? m_announce(key) : Result<>();
+  if (put) put = m_bucket.put(path_of(key), {as_bytes(text), sha256_of(text)});
+  if (!put)
     for (auto* one : batch) one->result = std::unexpected(put.error());
 }
 

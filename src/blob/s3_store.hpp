@@ -55,6 +55,9 @@ public:
   Result<std::unique_ptr<Upload>> begin(LocationId id, bool resumable) override;
   Result<std::unique_ptr<Upload>> resume(LocationId id, const ResumeToken& token, Predecessor predecessor) override;
   Result<std::unique_ptr<Upload>> begin_copy(const Location& location) override;
+  void announce_packs(std::function<Result<>(const std::string& pack)> announce) override {
+    m_announce = std::move(announce);
+  }
   Result<std::vector<Location>> put_small(std::span<const SmallBlob> blobs) override;
   Result<std::optional<std::uint64_t>> sealed_size(const std::string& pack) override;
   Result<> remove(const Location& location) override;
@@ -92,6 +95,7 @@ private:
   const S3StoreOptions m_options;
   std::string m_identity;
   std::unique_ptr<ReadCache> m_cache;
+  std::function<Result<>(const std::string& pack)> m_announce;
 
   std::mutex m_mutex;  // guards what follows
   std::condition_variable m_turn;

@@ -115,6 +115,10 @@ public:
   /// name. The location may have been named by a store of another kind.
   virtual Result<std::unique_ptr<Upload>> begin_copy(const Location& location) = 0;
 
+  /// From now on hears the name of each pack that is an object of its own before it is put; an error is the put's. So
+  /// that somebody knows of it whatever becomes of this process. Before anybody else uses the store.
+  virtual void announce_packs(std::function<Result<>(const std::string& pack)>) {}
+
   /// Puts small blobs, durably; several calls at once may share one flush. Where it fails, none of them is there.
   virtual Result<std::vector<Location>> put_small(std::span<const SmallBlob> blobs) = 0;
   /// The size of a pack to which nothing is added any more; nothing while something may be.

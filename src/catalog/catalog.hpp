@@ -114,7 +114,10 @@ public:
   Result<std::vector<blob::Location>> unknown(const std::vector<blob::Location>& objects);
 
   // ---- packs (packs.cpp) ----
-  /// Up to `limit` packs whose wanted bytes are fewer than `bytes`, those with the fewest first.
+  /// Enters a pack that is about to be put, so that it is found whatever becomes of that.
+  Result<> announce_pack(const std::string& pack);
+  /// Up to `limit` packs whose wanted bytes are fewer than `bytes`, those with the fewest first; without those that were
+  /// announced in the last hour and have nothing yet.
   Result<std::vector<Pack>> packs_below(std::uint64_t bytes, std::size_t limit);
   /// Calls `each` for every pack of which something is wanted, in order of key, in pages. An error ends it.
   Result<> for_each_pack(const std::function<Result<>(const Pack&)>& each);

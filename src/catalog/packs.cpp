@@ -2,6 +2,9 @@
 
 namespace slipway::catalog {
 
+// Bytes are put within this, and their rows committed.
+static constexpr auto awaited_for = std::chrono::hours(1);
+
 Result<bool> Catalog::has_packs_to_remove() {
   bool out = false;
   TRY(m_database.read([&](sql::Session& session) {
@@ -17,12 +20,21 @@ static Pack pack_of(const sql::Row& row) {
           .bytes = static_cast<std::uint64_t>(row.integer(2))};
 }
 
+Result<> Catalog::announce_pack(const std::string& pack) {
+  return m_database.write([&](sql::Session& session) -> Result<> {
+    session.run("INSERT INTO pack (key, blobs, bytes, announced_at) VALUES ($1, 0, 0, $2) ON CONFLICT DO NOTHING",
+                {pack, now()});
+    return {};
+  });
+}
+
 Result<std::vector<Pack>> Catalog::packs_below(std::uint64_t bytes, std::size_t limit) {
   std::vector<Pack> out;
   TRY(m_database.read([&](sql::Session& session) {
     out.clear();
-    session.run("SELECT key, blobs, bytes FROM pack WHERE condemned_at IS NULL AND bytes < $1 ORDER BY bytes LIMIT $2",
-                {static_cast<std::int64_t>(bytes), static_cast<std::int64_t>(limit)},
+    session.run("SELECT key, blobs, bytes FROM pack WHERE condemned_at IS NULL AND bytes < $1 AND (announced_at IS NULL "
+                "OR announced_at < $3) ORDER BY bytes LIMIT $2",
+                {static_cast<std::int64_t>(bytes), static_cast<std::int64_t>(limit), to_micros(m_clock.now() - awaited_for)},
                 [&](const sql::Row& row) { out.push_back(pack_of(row)); });
   }));
   return out;
@@ -80,8 +92,9 @@ Result<std::optional<blob::Location>> Catalog::condemn_pack(const std::string& p
   const blob::Location whole{id, blob::LocationKind::old_pack, pack, {}};
   bool condemned = false;
   TRY(m_database.write([&](sql::Session& session) -> Result<> {
-    condemned = session.run("UPDATE pack SET condemned_at = $2 WHERE key = $1 AND blobs = 0 AND condemned_at IS NULL",
-                            {pack, now()}) > 0;
+    condemned = session.run("UPDATE pack SET condemned_at = $2 WHERE key = $1 AND blobs = 0 AND condemned_at IS NULL "
+                            "AND (announced_at IS NULL OR announced_at < $3)",
+                            {pack, now(), to_micros(m_clock.now() - awaited_for)}) > 0;
     if (!condemned) return {};
     queue_deletion(session, whole);
     // Until now, who had looked a blob up before it moved found it in the old place as well.

@@ -313,6 +313,10 @@ CREATE TABLE lease (
 );
 )sql";
 
+constexpr const char* announced_packs = R"sql(
+ALTER TABLE pack ADD COLUMN announced_at BIGINT;  -- nothing was entered yet: its bytes may come, or never have come
+)sql";
+
 // Whatever is done to the tables here takes as long as it takes.
 constexpr const char* ledger = R"sql(
 SET LOCAL statement_timeout = 0;
@@ -327,7 +331,7 @@ CREATE TABLE IF NOT EXISTS migration (
 
 const Schema& postgres_schema() {
   static const auto first = std::string(tables) + references;
-  static const Migration all[] = {{5, 5, first.c_str()}, {6, 5, leases}};
+  static const Migration all[] = {{5, 5, first.c_str()}, {6, 5, leases}, {7, 5, announced_packs}};
   static const auto end_filling = std::string("SET LOCAL statement_timeout = 0;") + references + move_sequences;
   static const Schema schema{ledger, all, forget_references, end_filling.c_str(), clear};
   return schema;

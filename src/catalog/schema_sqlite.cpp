@@ -323,6 +323,10 @@ CREATE TABLE lease (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+constexpr const char* announced_packs = R"sql(
+ALTER TABLE pack ADD COLUMN announced_at INTEGER;  -- nothing was entered yet: its bytes may come, or never have come
+)sql";
+
 constexpr const char* ledger = R"sql(
 CREATE TABLE IF NOT EXISTS migration (
   version        INTEGER PRIMARY KEY,
@@ -332,7 +336,7 @@ CREATE TABLE IF NOT EXISTS migration (
 )sql";
 
 constexpr Migration all[] = {{1, 1, first}, {2, 2, referrers}, {3, 2, cache_entries},
-                             {4, 4, packs}, {5, 5, journal},   {6, 5, leases}};
+                             {4, 4, packs}, {5, 5, journal},   {6, 5, leases}, {7, 5, announced_packs}};
 
 }  // namespace
 

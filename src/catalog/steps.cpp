@@ -107,7 +107,7 @@ void Catalog::add_location(sql::Session& session, std::int64_t blob, const blob:
   if (location.kind != blob::LocationKind::pack) return;
   const auto counted = session.run(
       "INSERT INTO pack (key, blobs, bytes) VALUES ($1, 1, $2) ON CONFLICT (key) DO UPDATE SET blobs = pack.blobs + 1, "
-      "bytes = pack.bytes + EXCLUDED.bytes WHERE pack.condemned_at IS NULL",
+      "bytes = pack.bytes + EXCLUDED.bytes, announced_at = NULL WHERE pack.condemned_at IS NULL",
       {location.key, length});
   if (counted == 0)  // this commit took longer than it takes a pack to grow full, sparse and empty
     throw sql::StatementFailed({Failure::busy, "the bytes were taken away before their row was written: try again"});

@@ -139,6 +139,8 @@ Result<Compaction> compact_packs(catalog::Catalog& catalog, blob::BlobStore& sto
     if (!goes_on()) return Compaction();
     const auto size = store.sealed_size(pack.key);
     if (size && *size) sealed.push_back({pack, **size});
+    // Announced, and never put; or lost when nothing in it was wanted any more.
+    if (!size && size.error().failure == Failure::not_found && pack.blobs == 0) sealed.push_back({pack, 0});
   }
   TRY_ASSIGN(auto store_id, store.identity());
   Mover mover(catalog, store, std::move(store_id));

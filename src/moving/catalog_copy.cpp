@@ -92,27 +92,33 @@ Result<std::uint64_t> copy_deletions(sql::Database& from, sql::Database& to) {
   }
 }
 
+sql::Parameter or_null(std::optional<std::int64_t> number) {
+  return number ? sql::Parameter(*number) : sql::Parameter(nullptr);
+}
+
 /// Those of which nothing is wanted; the others are counted from the locations.
 Result<> copy_empty_packs(sql::Database& from, sql::Database& to) {
   struct PackRow {
     std::string key;
-    std::optional<std::int64_t> condemned_at;
+    std::optional<std::int64_t> condemned_at, announced_at;
   };
   for (std::string after;;) {
     std::vector<PackRow> rows;
     TRY(from.read([&](sql::Session& session) {
       rows.clear();
-      session.run("SELECT key, condemned_at FROM pack WHERE key > $1 AND blobs = 0 ORDER BY key LIMIT $2",
+      session.run("SELECT key, condemned_at, announced_at FROM pack WHERE key > $1 AND blobs = 0 ORDER BY key LIMIT $2",
                   {after, page}, [&](const sql::Row& row) {
-                    rows.push_back(
-                        {std::string(row.text(0)), row.is_null(1) ? std::nullopt : std::optional(row.integer(1))});
+                    const auto time = [&](int column) {
+                      return row.is_null(column) ? std::nullopt : std::optional(row.integer(column));
+                    };
+                    rows.push_back({std::string(row.text(0)), time(1), time(2)});
                   });
     }));
     if (rows.empty()) return {};
     TRY(to.write([&](sql::Session& session) -> Result<> {
       for (const auto& row : rows)
-        session.run("INSERT INTO pack (key, blobs, bytes, condemned_at) VALUES ($1, 0, 0, $2)",
-                    {row.key, row.condemned_at ? sql::Parameter(*row.condemned_at) : sql::Parameter(nullptr)});
+        session.run("INSERT INTO pack (key, blobs, bytes, condemned_at, announced_at) VALUES ($1, 0, 0, $2, $3)",
+                    {row.key, or_null(row.condemned_at), or_null(row.announced_at)});
       return {};
     }));
     after = rows.back().key;

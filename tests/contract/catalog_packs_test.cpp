@@ -30,6 +30,23 @@ protected:
   }
 };
 
+TEST_P(CatalogPacks, AreKnownOnceTheyAreAnnounced) {
+  const std::vector<blob::Location> object{{blob::LocationId{}, blob::LocationKind::old_pack, "p", {0, 100}}};
+  EXPECT_EQ(m_catalog->unknown(object)->size(), 1U);
+  ASSERT_TRUE(m_catalog->announce_pack("p"));
+  EXPECT_TRUE(m_catalog->unknown(object)->empty());
+  EXPECT_TRUE(m_catalog->packs_below(100, 10)->empty());
+  EXPECT_FALSE(m_catalog->condemn_pack("p").value());  // something may be entered any moment
+  ASSERT_TRUE(add("p", "x"));
+  EXPECT_EQ(m_catalog->packs_below(100, 10)->size(), 1U);
+
+  ASSERT_TRUE(m_catalog->announce_pack("never put"));
+  m_clock.advance(std::chrono::minutes(61));
+  EXPECT_EQ(m_catalog->packs_below(100, 10)->size(), 2U);
+  EXPECT_TRUE(m_catalog->condemn_pack("never put").value());
+  EXPECT_EQ(add("never put", "y").error().failure, Failure::busy);
+}
+
 TEST_P(CatalogPacks, CountWhatIsWanted) {
   ASSERT_TRUE(add("p", "one"));
   ASSERT_TRUE(add("p", "three"));

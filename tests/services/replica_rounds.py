@@ -127,17 +127,16 @@ class Harm:
 
 
 class Rest:
-    """What lies in the bucket, counted against rows. Packs apart: a server that is killed between one and its rows leaves it
-    to the doctor, who alone removes what no row knows."""
+    """What lies in the bucket, counted against rows. Packs that were announced by a server that was killed are known: their
+    row ends after an hour."""
 
     def __init__(self, fleet):
         there = fleet.bucket.objects()
         kept = {key for key in there if not key.startswith("journal/") and key != "store.id"}
-        known = set(fleet.rows("SELECT key FROM location WHERE kind IN (1, 3) UNION "
-                               "SELECT key FROM pack WHERE condemned_at IS NULL"))
+        wanted = set(fleet.rows("SELECT key FROM location WHERE kind IN (1, 3)"))
+        packs = set(fleet.rows("SELECT key FROM pack WHERE condemned_at IS NULL"))
         self.objects = len(kept)
-        self.packs = [key for key in kept - known if key.startswith("packs/")]
-        left = {"unknown": [key for key in kept - known if not key.startswith("packs/")], "lost": sorted(known - kept),
+        left = {"unknown": sorted(kept - wanted - packs), "lost": sorted(wanted - kept),
                 "sessions": fleet.rows("SELECT id FROM upload"), "to remove": fleet.rows("SELECT key FROM deletion"),
                 "multiparts": fleet.bucket.multiparts()}
         self.left = "; ".join(f"{what}: {len(some)} ({some[:3]})" for what, some in left.items() if some)
@@ -216,14 +215,11 @@ def judge(fleet, account):
     after = Rest(fleet)
     wrong = list(account.problems)
     wrong += [f"left behind: {rest.left}"] if rest.left else []
-    if len(rest.packs) > account.kills:
-        wrong.append(f"{len(rest.packs)} packs that no row knows, by {account.kills} kills")
     if done.returncode != 0 or "every blob has its bytes" not in contents:
         wrong.append(f"the doctor: {done.stdout} {done.stderr}")
-    if after.packs or after.left:
-        wrong.append(f"left behind by the doctor: {after.packs} {after.left}")
-    found = f"{after.objects} objects in the bucket, each known to a row; before the doctor {len(rest.packs)} more, packs of " \
-            f"servers that were killed\n{contents}\nrows: {', '.join(fleet.rows(TOTALS))}"
+    if after.left:
+        wrong.append(f"left behind by the doctor: {after.left}")
+    found = f"{after.objects} objects in the bucket, each known to a row\n{contents}\nrows: {', '.join(fleet.rows(TOTALS))}"
     return wrong, found
 
 
