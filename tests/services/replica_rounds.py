@@ -145,7 +145,7 @@ class Rest:
 def settle(fleet):
     """Ends what was left unfinished: sessions soon are too old, bytes that nobody wants go, packs with holes are put
     together. Returns the rest, with all servers stopped."""
-    for attempt in range(1, 11):
+    for attempt in range(1, 7):
         fleet.stop()
         fleet.rows("DELETE FROM lease")  # of servers that are gone
         fleet.start(SETTLED)
