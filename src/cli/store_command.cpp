@@ -45,8 +45,8 @@ Result<> finish(catalog::Catalog& catalog, StorePlace& target, blob::CopyMark& m
 
 /// Servers may go on meanwhile, unless it is to be finished.
 Result<Outcome> copy(const Config& from, const Config& to, const StoreOptions& options, const Clock& clock) {
-  TRY(expect_beside_catalog(from, to));
   TRY_ASSIGN(auto place, CatalogPlace::open(from, clock, options.finish ? CatalogUse::existing : CatalogUse::beside));
+  TRY(expect_beside_catalog(from, to));
   auto& catalog = *place.catalog;
   TRY(expect_not_moved(catalog));
   std::optional<Quiet> quiet;

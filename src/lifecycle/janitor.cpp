@@ -82,11 +82,12 @@ Timestamp Janitor::unread_since() const {
   return grace > std::chrono::seconds(0) ? m_clock.now() - grace : Timestamp::max();
 }
 
-/// There are packs to remove of which the journal is about to know.
+/// There are packs to remove before the next pass, of which the journal is about to know.
 bool Janitor::packs_wait() {
   const auto journaled = m_options.journaled();
-  const auto all = m_catalog.deletions({}, 1, catalog::after_all_changes, unread_since());
-  const auto known = m_catalog.deletions({}, 1, journaled, unread_since());
+  const auto soon = unread_since() == Timestamp::max() ? unread_since() : unread_since() + m_options.interval;
+  const auto all = m_catalog.deletions({}, 1, catalog::after_all_changes, soon);
+  const auto known = m_catalog.deletions({}, 1, journaled, soon);
   return journaled != catalog::before_all_changes && all && known && !all->empty() &&
          (known->empty() || known->front().kind == blob::LocationKind::old_pack);
 }
