@@ -6,7 +6,8 @@ import subprocess
 import unittest
 import warnings
 
-from slipway_server import PATIENCE, ServerTest, basic, digest_of, eventually, files_only, run_slipway
+from slipway_server import (PATIENCE, ServerTest, basic, digest_of, eventually, files_only, run_slipway,
+                             sqlite_only)
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # deprecated; Python 3.11 of Debian 12 has it
@@ -167,6 +168,7 @@ class AdminTest(AccessCase):
         self.assertStatus(server.request("GET", "/v2/api/manifests/tag", user), 200)
 
     @files_only
+    @sqlite_only
     def test_the_admin_token(self):
         server = self.serve_token('[access]\nanonymous = "none"\n')
         bearer = ("Authorization", f"Bearer {self.token}")
@@ -187,6 +189,7 @@ class AdminTest(AccessCase):
         self.assertNotIn(self.token, server.read_log())
 
     @files_only
+    @sqlite_only
     def test_a_token_is_for_its_data_directory(self):
         server = self.serve_token('[access]\nanonymous = "none"\n')
         first = self.token

@@ -7,10 +7,11 @@ import shutil
 import threading
 import unittest
 
-from slipway_server import ServerTest, Server, digest_of, eventually, files_only, run_slipway
+from slipway_server import ServerTest, Server, digest_of, eventually, files_only, run_slipway, sqlite_only
 
 
 @files_only
+@sqlite_only  # services/test_moving.py has the other pairs
 class BackupTest(ServerTest):
     def setUp(self):
         self.server = self.serve()

@@ -61,10 +61,9 @@ class AddressesTest(ServerTest):
         server.start()
         self.assertServes(f"unix:{server.folder}/socket")
 
-    @files_only
     def test_a_unix_socket_in_use_is_not_replaced(self):
         server = self.serve(listen=["unix:socket"])
-        done = run_slipway("serve", "--data", "other", "--listen", f"unix:{server.folder}/socket", folder=server.folder)
+        done = run_slipway("serve", "--data", "other", "--listen", f"unix:{server.folder}/socket", folder=self.folder())
         self.assertEqual(done.returncode, 1)
         self.assertIn("socket", done.stderr)
         self.assertServes(f"unix:{server.folder}/socket")
@@ -76,11 +75,10 @@ class AddressesTest(ServerTest):
         self.assertEqual(done.returncode, 1)
         self.assertEqual((folder / "precious").read_text(), "keep me")
 
-    @files_only
     def test_a_port_in_use(self):
         server = self.serve()
         host, port = server.address
-        done = run_slipway("serve", "--data", "other", "--listen", f"{host}:{port}", folder=server.folder)
+        done = run_slipway("serve", "--data", "other", "--listen", f"{host}:{port}", folder=self.folder())
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"listening on {host}:{port}", done.stderr)
 
