@@ -11,15 +11,13 @@ Result<StoredBlob> Catalog::find_blob(const std::string& repository, const Diges
   std::uint64_t ticket = 0;
   if (auto cached = m_blobs.find(key, ticket)) return *cached;
   std::optional<StoredBlob> out;
-  TRY(m_database.read([&](sql::Session& session) {
-    session.run(
-        "SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length FROM digest d JOIN blob b ON b.id = d.blob "
-        "JOIN location l ON l.blob = b.id JOIN repository r ON r.name = $3 "
-        "JOIN membership m ON m.repository = r.id AND m.blob = b.id "
-        "WHERE d.algorithm = $1 AND d.value = $2 AND l.state = 1 ORDER BY l.id LIMIT 1",
-        {static_cast<std::int64_t>(digest.algorithm()), digest.value(), repository},
-        [&](const sql::Row& row) { out = blob_of(row); });
-  }));
+  TRY(m_database.look_up(
+      "SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length FROM digest d JOIN blob b ON b.id = d.blob "
+      "JOIN location l ON l.blob = b.id JOIN repository r ON r.name = $3 "
+      "JOIN membership m ON m.repository = r.id AND m.blob = b.id "
+      "WHERE d.algorithm = $1 AND d.value = $2 AND l.state = 1 ORDER BY l.id LIMIT 1",
+      {static_cast<std::int64_t>(digest.algorithm()), digest.value(), repository},
+      [&](const sql::Row& row) { out = blob_of(row); }));
   if (!out) return std::unexpected(no_blob(repository, digest));
   m_blobs.offer(key, *out, sizeof(StoredBlob), ticket);
   return *out;
@@ -38,7 +36,8 @@ Result<std::vector<std::string>> Catalog::holders(const Digest& digest, std::siz
 
 Result<StoredBlob> Catalog::find_blob_anywhere(const Digest& digest) {
   std::optional<StoredBlob> out;
-  TRY(m_database.read([&](sql::Session& session) { out = known_blob(session, digest); }));
+  TRY(m_database.look_up(select_known_blob, {static_cast<std::int64_t>(digest.algorithm()), digest.value()},
+                         [&](const sql::Row& row) { out = blob_of(row); }));
   if (!out) return fail(Failure::not_found, "no blob " + digest.text());
   return *out;
 }

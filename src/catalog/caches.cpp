@@ -19,15 +19,13 @@ void change_usage(sql::Session& session, std::int64_t repository, std::int64_t e
 
 Result<CacheEntry> Catalog::find_entry(const std::string& cache, const std::string& key) {
   std::optional<CacheEntry> out;
-  TRY(m_database.read([&](sql::Session& session) {
-    session.run(
-        "SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length, d.algorithm, d.value FROM repository r "
-        "JOIN cache_entry e ON e.repository = r.id JOIN digest d ON d.id = e.digest JOIN blob b ON b.id = e.blob "
-        "JOIN location l ON l.blob = b.id WHERE r.name = $1 AND e.key = $2 AND l.state = 1 ORDER BY l.id LIMIT 1",
-        {cache, key}, [&](const sql::Row& row) {
-          out = CacheEntry{Digest(static_cast<Algorithm>(row.integer(7)), row.blob(8)), blob_of(row)};
-        });
-  }));
+  TRY(m_database.look_up(
+      "SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length, d.algorithm, d.value FROM repository r "
+      "JOIN cache_entry e ON e.repository = r.id JOIN digest d ON d.id = e.digest JOIN blob b ON b.id = e.blob "
+      "JOIN location l ON l.blob = b.id WHERE r.name = $1 AND e.key = $2 AND l.state = 1 ORDER BY l.id LIMIT 1",
+      {cache, key}, [&](const sql::Row& row) {
+        out = CacheEntry{Digest(static_cast<Algorithm>(row.integer(7)), row.blob(8)), blob_of(row)};
+      }));
   if (!out) return fail(Failure::not_found, "cache '" + cache + "' has nothing under this key");
   return *out;
 }

@@ -1,8 +1,9 @@
 #pragma once
 // The truth: which repository has what, under which name, and where the bytes lie. All of it by named queries over
 // sql::Database; every write is one transaction that is durable when it returns, and leaves the keys of the rows it
-// changed to the journal (journal.hpp). Reads of names go through a bounded cache that commits keep right, unless the
-// database is shared. schema_sqlite.cpp has the tables.
+// changed to the journal (journal.hpp). Reads of names go through a bounded cache that commits keep right; where the
+// database is shared they ask it each time, and keep only the bytes that a name had last. schema_sqlite.cpp has the
+// tables.
 //
 // Reads and writes of one name are linearizable. Safe to call from any thread. Errors: not_found where a name says so,
 // read_only, no_space, busy and io from the database.
@@ -116,8 +117,8 @@ public:
   // ---- packs (packs.cpp) ----
   /// Enters a pack that is about to be put, so that it is found whatever becomes of that.
   Result<> announce_pack(const std::string& pack);
-  /// Up to `limit` packs whose wanted bytes are fewer than `bytes`, those with the fewest first; without those that were
-  /// announced in the last hour and have nothing yet.
+  /// Up to `limit` packs whose wanted bytes are fewer than `bytes`, those with the fewest first; without those that
+  /// were announced in the last hour and have nothing yet.
   Result<std::vector<Pack>> packs_below(std::uint64_t bytes, std::size_t limit);
   /// Calls `each` for every pack of which something is wanted, in order of key, in pages. An error ends it.
   Result<> for_each_pack(const std::function<Result<>(const Pack&)>& each);
@@ -204,13 +205,17 @@ public:
   /// Sessions nobody touched since `before`.
   Result<std::vector<Upload>> stale_uploads(Timestamp before, std::size_t limit);
 
-  std::uint64_t cache_hits() const { return m_names.hits() + m_blobs.hits(); }
-  std::uint64_t cache_misses() const { return m_names.misses() + m_blobs.misses(); }
+  /// Names that were found without asking the database, and others.
+  std::uint64_t cache_hits() const { return m_blobs.hits() + (m_database.is_shared() ? 0 : m_names.hits()); }
+  std::uint64_t cache_misses() const {
+    return m_blobs.misses() + m_names.misses() + (m_database.is_shared() ? m_names.hits() : 0);
+  }
 
 private:
-  /// What other processes may change meanwhile is not remembered: caches of nothing.
+  /// What other processes may change meanwhile is not remembered: of blobs nothing, and of manifests only the bytes
+  /// that a name had last, so that they come from the database once.
   Catalog(sql::Database& database, const Clock& clock)
-      : m_database(database), m_clock(clock), m_names(database.is_shared() ? 0 : 50'000, 16U << 20),
+      : m_database(database), m_clock(clock), m_names(50'000, 16U << 20),
         m_blobs(database.is_shared() ? 0 : 50'000, 8U << 20) {}
 
   std::int64_t now() const { return to_micros(m_clock.now()); }
@@ -228,6 +233,8 @@ private:
   Result<Upload> open_upload(Upload upload, std::string_view kind, const std::string& who, std::size_t open_max);
   std::optional<blob::Location> take_upload(sql::Session& session, const std::string& id);
   Result<> end_upload(sql::Session& session, const UploadClaim& claim, const blob::Location* kept);
+  Result<std::optional<StoredManifest>> resolve(const std::string& key, std::string_view select,
+                                                std::vector<sql::Parameter> name);
   void name_changes(sql::Session& session, const std::string& key);
   void blob_changes(sql::Session& session, const std::string& key);
   /// What else goes with a membership that was just deleted.

@@ -128,23 +128,38 @@ Result<Catalog::PutOutcome> Catalog::put_manifest(const std::string& repository,
 }
 
 Result<StoredManifest> Catalog::find_manifest(const std::string& repository, const Digest& digest) {
-  const auto key = cache_key(repository, digest.text());
+  TRY_ASSIGN(auto found,
+             resolve(cache_key(repository, digest.text()),
+                     "SELECT d.algorithm, d.value, rm.media_type, CASE WHEN d.value = $4 THEN NULL ELSE m.bytes END "
+                     "FROM digest d JOIN manifest m ON m.id = d.manifest "
+                     "JOIN repository r ON r.name = $3 "
+                     "JOIN repository_manifest rm ON rm.repository = r.id AND rm.manifest = m.id "
+                     "WHERE d.algorithm = $1 AND d.value = $2",
+                     {static_cast<std::int64_t>(digest.algorithm()), digest.value(), repository}));
+  if (!found) return fail(Failure::not_found, "repository '" + repository + "' has no manifest " + digest.text());
+  return std::move(*found);
+}
+
+/// What a name stands for. After `name`, the statement's last parameter is the digest that the name had when it was
+/// looked up last, of which it need not give the bytes again.
+Result<std::optional<StoredManifest>> Catalog::resolve(const std::string& key, std::string_view select,
+                                                       std::vector<sql::Parameter> name) {
   std::uint64_t ticket = 0;
-  if (auto cached = m_names.find(key, ticket)) return *cached;
+  const auto known = m_names.find(key, ticket);
+  if (known && !m_database.is_shared()) return known;
+  name.emplace_back(known ? known->digest.value() : ByteView());
   std::optional<StoredManifest> out;
-  TRY(m_database.read([&](sql::Session& session) {
-    session.run("SELECT rm.media_type, m.bytes FROM digest d JOIN manifest m ON m.id = d.manifest "
-                "JOIN repository r ON r.name = $3 "
-                "JOIN repository_manifest rm ON rm.repository = r.id AND rm.manifest = m.id "
-                "WHERE d.algorithm = $1 AND d.value = $2",
-                {static_cast<std::int64_t>(digest.algorithm()), digest.value(), repository}, [&](const sql::Row& row) {
-                  out = StoredManifest{digest, std::string(row.text(0)),
-                                       std::make_shared<const std::string>(as_text(row.blob(1)))};
-                });
+  TRY(m_database.look_up(select, name, [&](const sql::Row& row) {
+    const bool has_bytes = !known || !row.is_null(3);
+    out = StoredManifest{Digest(static_cast<Algorithm>(row.integer(0)), row.blob(1)), std::string(row.text(2)),
+                         has_bytes ? std::make_shared<const std::string>(as_text(row.blob(3))) : known->bytes};
   }));
-  if (!out) return fail(Failure::not_found, "repository '" + repository + "' has no manifest " + digest.text());
-  m_names.offer(key, *out, out->bytes->size(), ticket);
-  return *out;
+  if (!out) return out;
+  if (!m_database.is_shared())
+    m_names.offer(key, *out, out->bytes->size(), ticket);
+  else if (!known || known->bytes != out->bytes)
+    m_names.note(key, *out, out->bytes->size());
+  return out;
 }
 
 Result<std::vector<ListedManifest>> Catalog::manifests(const std::string& repository, std::int64_t after,

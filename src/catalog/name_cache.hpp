@@ -41,12 +41,15 @@ public:
   /// Keeps what a read that began after `ticket` was given found, unless something changed meanwhile.
   void offer(const std::string& name, Value value, std::size_t bytes, std::uint64_t ticket) {
     const std::lock_guard lock(m_mutex);
-    if (ticket != m_changes || m_changing > 0 || m_index.contains(name) || bytes > m_bytes_max / 4) return;
-    constexpr std::size_t overhead = sizeof(Entry) + 200;  // nodes, blocks, what the value itself allocates
-    m_entries.push_front({name, std::move(value), bytes + name.size() + overhead});
-    m_index.emplace(m_entries.front().name, m_entries.begin());
-    m_bytes += m_entries.front().bytes;
-    while (m_entries.size() > m_entries_max || m_bytes > m_bytes_max) drop(std::prev(m_entries.end()));
+    if (ticket == m_changes && m_changing == 0 && !m_index.contains(name)) add(name, std::move(value), bytes);
+  }
+
+  /// Keeps it whatever else changes, in the place of what was kept: for those who ask the database all the same, and
+  /// whether it still is so.
+  void note(const std::string& name, Value value, std::size_t bytes) {
+    const std::lock_guard lock(m_mutex);
+    if (const auto found = m_index.find(name); found != m_index.end()) drop(found->second);
+    add(name, std::move(value), bytes);
   }
 
   void begin_change(const std::string& name) {
@@ -82,6 +85,15 @@ private:
     std::size_t bytes;
   };
   using Position = typename std::list<Entry>::iterator;
+
+  void add(const std::string& name, Value value, std::size_t bytes) {
+    if (bytes > m_bytes_max / 4) return;
+    constexpr std::size_t overhead = sizeof(Entry) + 200;  // nodes, blocks, what the value itself allocates
+    m_entries.push_front({name, std::move(value), bytes + name.size() + overhead});
+    m_index.emplace(m_entries.front().name, m_entries.begin());
+    m_bytes += m_entries.front().bytes;
+    while (m_entries.size() > m_entries_max || m_bytes > m_bytes_max) drop(std::prev(m_entries.end()));
+  }
 
   void drop(Position entry) {
     m_bytes -= entry->bytes;

@@ -73,11 +73,8 @@ void Catalog::forget_membership(sql::Session& session, const std::string& reposi
 
 std::optional<StoredBlob> Catalog::known_blob(sql::Session& session, const Digest& digest) {
   std::optional<StoredBlob> out;
-  session.run(
-      "SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length FROM digest d JOIN blob b ON b.id = d.blob "
-      "JOIN location l ON l.blob = b.id WHERE d.algorithm = $1 AND d.value = $2 AND l.state = 1 ORDER BY l.id LIMIT 1",
-      {static_cast<std::int64_t>(digest.algorithm()), digest.value()},
-      [&](const sql::Row& row) { out = blob_of(row); });
+  session.run(select_known_blob, {static_cast<std::int64_t>(digest.algorithm()), digest.value()},
+              [&](const sql::Row& row) { out = blob_of(row); });
   return out;
 }
 

@@ -11,6 +11,11 @@ std::string cache_key(const std::string& repository, const std::string& referenc
 /// A row of (blob id, size, location id, kind, key, offset, length).
 StoredBlob blob_of(const sql::Row& row);
 
+/// Such a row of the blob that has a digest: $1 algorithm, $2 value.
+constexpr std::string_view select_known_blob =
+    "SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length FROM digest d JOIN blob b ON b.id = d.blob "
+    "JOIN location l ON l.blob = b.id WHERE d.algorithm = $1 AND d.value = $2 AND l.state = 1 ORDER BY l.id LIMIT 1";
+
 /// In a write: ids are given out far after `first` and after all so far. How far, nobody knows: two catalogs that go on
 /// from the same state, as after a restore, never give the same id to different bytes.
 void leap_over_locations(sql::Session& session, std::int64_t first);

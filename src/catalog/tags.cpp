@@ -3,23 +3,16 @@
 namespace slipway::catalog {
 
 Result<StoredManifest> Catalog::find_tag(const std::string& repository, const std::string& tag) {
-  const auto key = cache_key(repository, tag);
-  std::uint64_t ticket = 0;
-  if (auto cached = m_names.find(key, ticket)) return *cached;
-  std::optional<StoredManifest> out;
-  TRY(m_database.read([&](sql::Session& session) {
-    session.run(
-        "SELECT d.algorithm, d.value, rm.media_type, m.bytes FROM repository r JOIN tag t ON t.repository = r.id "
-        "JOIN digest d ON d.id = t.digest JOIN manifest m ON m.id = t.manifest "
-        "JOIN repository_manifest rm ON rm.repository = r.id AND rm.manifest = m.id WHERE r.name = $1 AND t.name = $2",
-        {repository, tag}, [&](const sql::Row& row) {
-          out = StoredManifest{Digest(static_cast<Algorithm>(row.integer(0)), row.blob(1)), std::string(row.text(2)),
-                               std::make_shared<const std::string>(as_text(row.blob(3)))};
-        });
-  }));
-  if (!out) return fail(Failure::not_found, "repository '" + repository + "' has no tag '" + tag + "'");
-  m_names.offer(key, *out, out->bytes->size(), ticket);
-  return *out;
+  TRY_ASSIGN(auto found,
+             resolve(cache_key(repository, tag),
+                     "SELECT d.algorithm, d.value, rm.media_type, CASE WHEN d.value = $3 THEN NULL ELSE m.bytes END "
+                     "FROM repository r JOIN tag t ON t.repository = r.id "
+                     "JOIN digest d ON d.id = t.digest JOIN manifest m ON m.id = t.manifest "
+                     "JOIN repository_manifest rm ON rm.repository = r.id AND rm.manifest = m.id "
+                     "WHERE r.name = $1 AND t.name = $2",
+                     {repository, tag}));
+  if (!found) return fail(Failure::not_found, "repository '" + repository + "' has no tag '" + tag + "'");
+  return std::move(*found);
 }
 
 Result<> Catalog::remove_tag(const std::string& repository, const std::string& tag, const std::string& who) {

@@ -61,9 +61,7 @@ Result<Upload> Catalog::open_upload(Upload upload, std::string_view kind, const 
 
 Result<Upload> Catalog::find_upload(const std::string& repository, const std::string& id) {
   std::optional<Upload> out;
-  TRY(m_database.read([&](sql::Session& session) {
-    session.run(select_upload, {id, repository}, [&](const sql::Row& row) { out = upload_of(row); });
-  }));
+  TRY(m_database.look_up(select_upload, {id, repository}, [&](const sql::Row& row) { out = upload_of(row); }));
   if (!out) return std::unexpected(no_upload(repository, id));
   return *out;
 }

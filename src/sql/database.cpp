@@ -10,4 +10,9 @@ std::optional<std::int64_t> Session::number(std::string_view text, std::initiali
   return out;
 }
 
+Result<> Database::look_up(std::string_view text, std::span<const Parameter> parameters,
+                           const std::function<void(const Row&)>& each) {
+  return read([&](Session& session) { session.run(text, parameters, each); });
+}
+
 }  // namespace slipway::sql

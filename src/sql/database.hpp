@@ -83,6 +83,16 @@ public:
   /// was not given a single row yet (a broken connection): until then it must set what it captures from scratch.
   virtual Result<> read(const std::function<void(Session&)>& work) = 0;
 
+  /// Runs one SELECT as a read of its own: for what is asked at every request and finds a row or a few. It may be sent
+  /// along with those of others that wait, and their rows given by any of the threads that do. Each caller's rows are
+  /// given once, while it waits; where it fails, some may have been.
+  virtual Result<> look_up(std::string_view text, std::span<const Parameter> parameters,
+                           const std::function<void(const Row&)>& each);
+  Result<> look_up(std::string_view text, std::initializer_list<Parameter> parameters,
+                   const std::function<void(const Row&)>& each) {
+    return look_up(text, std::span(parameters.begin(), parameters.size()), each);
+  }
+
   /// Runs `work` in a transaction that is serialised with all other writes, those of other processes too, and returns
   /// when it is durable. An error returned or thrown by `work` undoes it. `work` may run more than once (lost races,
   /// broken connections, a batch undone by another's failure): it must set what it captures from scratch each time. It

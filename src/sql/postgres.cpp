@@ -19,6 +19,10 @@ constexpr std::size_t batch_max = 60;
 constexpr auto together_max = std::chrono::milliseconds(200);
 /// Of the database, for a write; any number that others are unlikely to think of ("slipway").
 constexpr std::int64_t lock_of_writes = 0x736c'6970'7761'79;
+/// While one batch is under way another may begin, so that nobody waits for the whole of it and then for his own.
+constexpr std::size_t asking_max = 2;
+constexpr std::size_t lookups_max = 64;
+constexpr auto* begin_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 constexpr auto turn_max = std::chrono::seconds(10);
 
 /// A listing may be sent to a slow store as it is read: reads may pause, and statements of theirs last, however large a
@@ -29,10 +33,56 @@ PostgresPatience patience_of_reads(PostgresPatience patience) {
   return patience;
 }
 
+Error is_slow() {
+  return {Failure::busy, "the catalog's database is slow: all connections to it are taken; try again later"};
+}
+
+using Lookups = std::vector<LookupQueue::Lookup*>;
+
+bool are_equal(const LookupQueue::Lookup& a, const LookupQueue::Lookup& b) {
+  const auto same = [](const auto& x, const auto& y) {
+    return std::visit(
+        []<typename A, typename B>(const A& left, const B& right) {
+          if constexpr (!std::is_same_v<A, B>)
+            return false;
+          else if constexpr (std::is_same_v<A, ByteView>)
+            return std::ranges::equal(left, right);
+          else
+            return left == right;
+        },
+        x, y);
+  };
+  return a.text.data() == b.text.data() && std::ranges::equal(a.parameters, b.parameters, same);
+}
+
+/// What many ask for is asked once.
+std::vector<Lookups> equal_ones(const Lookups& lookups) {
+  std::vector<Lookups> out;
+  for (auto* lookup : lookups) {
+    const auto equal =
+        std::ranges::find_if(out, [&](const Lookups& group) { return are_equal(*group.front(), *lookup); });
+    if (equal == out.end())
+      out.push_back({lookup});
+    else
+      equal->push_back(lookup);
+  }
+  return out;
+}
+
+void give(LookupQueue::Lookup& lookup, const Row& row) {
+  if (!lookup.result) return;
+  lookup.result = guarded([&]() -> Result<> {
+    (*lookup.each)(row);
+    return {};
+  });
+}
+
 }  // namespace
 
 PostgresDatabase::PostgresDatabase(PostgresAddress address, PostgresOptions options)
-    : m_address(std::move(address)), m_options(std::move(options)), m_mark(random_hex(8)) {}
+    : m_address(std::move(address)), m_options(std::move(options)), m_mark(random_hex(8)),
+      m_lookups({.asking_max = asking_max, .batch_max = lookups_max, .turn = turn_max},
+                [this](const std::vector<Lookup*>& lookups) { ask_together(lookups); }) {}
 
 Result<std::unique_ptr<PostgresDatabase>> PostgresDatabase::open(PostgresOptions options) {
   TRY_ASSIGN(auto address, PostgresAddress::parse(options.url));
@@ -51,8 +101,7 @@ PostgresDatabase::~PostgresDatabase() = default;
 Result<std::unique_ptr<PostgresConnection>> PostgresDatabase::borrow() {
   std::unique_lock lock(m_readers_mutex);
   const auto is_free = [this] { return !m_free_readers.empty() || m_readers < m_options.readers_max; };
-  if (!m_reader_free.wait_for(lock, turn_max, is_free))
-    return fail(Failure::busy, "the catalog's database is slow: all connections to it are taken; try again later");
+  if (!m_reader_free.wait_for(lock, turn_max, is_free)) return std::unexpected(is_slow());
   if (!m_free_readers.empty()) {
     auto connection = std::move(m_free_readers.back());
     m_free_readers.pop_back();
@@ -85,21 +134,25 @@ Result<> PostgresDatabase::read(const std::function<void(Session&)>& work) {
   for (int attempt = 1;; ++attempt) {
     TRY_ASSIGN(auto connection, borrow());
     const auto result = guarded([&]() -> Result<> {
-      connection->begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+      connection->begin(begin_read);
       work(*connection);
       return {};
     });
-    // Nobody needs to hear how it ended.
-    static_cast<void>(guarded([&]() -> Result<> {
-      if (!connection->is_lost()) connection->defer("ROLLBACK");
-      if (!connection->is_lost()) connection->send_deferred();
-      return {};
-    }));
+    end_read(*connection);
     const bool may_help = connection->is_lost() || connection->has_lost_race();
     const bool again = !result && may_help && !connection->has_given_rows() && attempt < attempts_max;
     give_back(std::move(connection));
     if (!again) return result;
   }
+}
+
+/// Nobody needs to hear how it ended.
+void PostgresDatabase::end_read(PostgresConnection& connection) {
+  static_cast<void>(guarded([&]() -> Result<> {
+    if (!connection.is_lost()) connection.defer("ROLLBACK");
+    if (!connection.is_lost()) connection.send_deferred();
+    return {};
+  }));
 }
 
 /// As they are for this connection, which has a synchronous_commit of its own.
@@ -122,6 +175,45 @@ Result<std::vector<std::string>> PostgresDatabase::risks() {
       if (session.number(is_so)) out.push_back(m_address.name + ": " + words);
   }));
   return out;
+}
+
+// ---- looking up
+
+Result<> PostgresDatabase::look_up(std::string_view text, std::span<const Parameter> parameters,
+                                   const std::function<void(const Row&)>& each) {
+  Lookup lookup{.text = text, .parameters = parameters, .each = &each};
+  if (!m_lookups.look_up(lookup)) return std::unexpected(is_slow());
+  // One that failed took those after it along: each is asked alone then, and hears its own error.
+  return lookup.has_answer ? std::move(lookup.result) : Database::look_up(text, parameters, each);
+}
+
+/// Answers those that it can.
+void PostgresDatabase::ask_together(const std::vector<Lookup*>& lookups) {
+  auto connection = borrow();
+  if (!connection) {
+    for (auto* lookup : lookups) {
+      lookup->result = std::unexpected(connection.error());
+      lookup->has_answer = true;
+    }
+    return;
+  }
+  std::vector<Lookups> groups;
+  std::size_t answered = 0;
+  static_cast<void>(guarded([&]() -> Result<> {
+    groups = equal_ones(lookups);
+    std::vector<PostgresConnection::Statement> statements;
+    for (const auto& group : groups)
+      statements.push_back({group.front()->text, group.front()->parameters, [&group](const Row& row) {
+                              for (auto* lookup : group) give(*lookup, row);
+                            }});
+    (*connection)->begin(begin_read);
+    answered = (*connection)->run_together(statements);
+    return {};
+  }));
+  end_read(**connection);
+  give_back(std::move(*connection));
+  for (const auto& group : std::span(groups).first(answered))
+    for (auto* lookup : group) lookup->has_answer = true;
 }
 
 // ---- writing

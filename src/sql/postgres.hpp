@@ -10,12 +10,15 @@
 // the next to hold the lock can see whether the mark is there: unlike a transaction's number, which is given out again
 // after a crash, it cannot be another's. What was undone is run again.
 //
-// Reads: a bounded pool of connections, one state each (REPEATABLE READ).
+// Reads: a bounded pool of connections, one state each (REPEATABLE READ). Lookups that wait are sent together, in one
+// such read that begins after they came, and equal ones once; so a lookup is no older than its call, and a name that
+// many ask for costs little. One that nobody could ask for within ten seconds is told that the database is slow.
 //
 // The connection has to be to the server itself, or by way of a pooler that gives whole sessions. Durable is what the
 // server calls committed: where a standby may take its place, it has to wait for that one (synchronous_standby_names).
 
 #include "sql/database.hpp"
+#include "sql/lookup_queue.hpp"
 #include "sql/postgres_connection.hpp"
 #include "sql/write_queue.hpp"
 
@@ -41,6 +44,9 @@ public:
 
   /// unavailable, for now, where the server is; busy where all connections are taken for long.
   Result<> read(const std::function<void(Session&)>& work) override;
+  Result<> look_up(std::string_view text, std::span<const Parameter> parameters,
+                   const std::function<void(const Row&)>& each) override;
+  using Database::look_up;
   Result<> write(const std::function<Result<>(Session&)>& work) override;
   void set_read_only(bool read_only) override { m_read_only = read_only; }
   bool is_read_only() const override { return m_read_only; }
@@ -51,12 +57,16 @@ public:
 private:
   using Job = WriteQueue::Job;
   using Jobs = std::vector<Job*>;
+  using Lookup = LookupQueue::Lookup;
   enum class Then { done, again };
 
   PostgresDatabase(PostgresAddress address, PostgresOptions options);
 
   Result<std::unique_ptr<PostgresConnection>> borrow();
   void give_back(std::unique_ptr<PostgresConnection> connection);
+
+  static void end_read(PostgresConnection& connection);
+  void ask_together(const std::vector<Lookup*>& lookups);
 
   void run_together(const Jobs& jobs);
   Then try_together(Jobs& jobs);
@@ -81,6 +91,8 @@ private:
   std::condition_variable m_reader_free;
   std::vector<std::unique_ptr<PostgresConnection>> m_free_readers;
   std::size_t m_readers = 0;
+
+  LookupQueue m_lookups;
 
   std::unique_ptr<WriteQueue> m_queue;  // the last: its thread uses the others
 };

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <exception>
 #include <fmt/format.h>
 #include <libpq-fe.h>
 #include <poll.h>
@@ -34,8 +33,8 @@ std::array<char, 8> bytes_of(std::int64_t number) {
 
 class PostgresRow final : public Row {
 public:
-  explicit PostgresRow(const PGresult* result) : m_result(result) {}
-  bool is_null(int column) const override { return PQgetisnull(m_result, 0, column) == 1; }
+  PostgresRow(const PGresult* result, int row) : m_result(result), m_row(row) {}
+  bool is_null(int column) const override { return PQgetisnull(m_result, m_row, column) == 1; }
   std::int64_t integer(int column) const override {
     if (is_null(column)) return 0;
     switch (PQftype(m_result, column)) {
@@ -48,12 +47,13 @@ public:
   }
   std::string_view text(int column) const override { return as_text(blob(column)); }
   ByteView blob(int column) const override {
-    const auto* bytes = reinterpret_cast<const std::byte*>(PQgetvalue(m_result, 0, column));
-    return {bytes, static_cast<std::size_t>(PQgetlength(m_result, 0, column))};
+    const auto* bytes = reinterpret_cast<const std::byte*>(PQgetvalue(m_result, m_row, column));
+    return {bytes, static_cast<std::size_t>(PQgetlength(m_result, m_row, column))};
   }
 
 private:
   const PGresult* m_result;
+  int m_row;
 };
 
 /// Parameters as libpq wants them. The type of a NULL is for the server to find out.
@@ -220,9 +220,29 @@ void PostgresConnection::around_commit(std::function<void()> begin, std::functio
 
 // ---- sending
 
-void PostgresConnection::sent(int code) {
+void PostgresConnection::sent(int code, const Rows& rows) {
   if (code != 1) lose(PQerrorMessage(m_connection));
-  ++m_waiting;
+  try {
+    m_waiting.push_back(rows);
+  } catch (const std::bad_alloc&) {  // its answer would be taken for another's
+    m_is_lost = true;
+    throw;
+  }
+}
+
+/// Prepares a statement along with its first use.
+void PostgresConnection::send(std::string_view text, std::span<const Parameter> parameters, const Rows& rows) {
+  const Bound bound(parameters);
+  auto statement = m_statements.find(text);
+  if (statement == m_statements.end()) {
+    const auto name = fmt::format("s{}", ++m_prepared);
+    m_new_statements.push_back(text);
+    sent(PQsendPrepare(m_connection, name.c_str(), std::string(text).c_str(), bound.count, bound.types.data()), {});
+    statement = m_statements.emplace(text, name).first;
+  }
+  sent(PQsendQueryPrepared(m_connection, statement->second.c_str(), bound.count, bound.values.data(),
+                           bound.lengths.data(), bound.formats.data(), 1),
+       rows);
 }
 
 void PostgresConnection::sync() {
@@ -237,18 +257,18 @@ void PostgresConnection::begin(const char* text) {
 
 void PostgresConnection::defer(const char* text) {
   settle();
-  sent(PQsendQueryParams(m_connection, text, 0, nullptr, nullptr, nullptr, nullptr, 1));
+  sent(PQsendQueryParams(m_connection, text, 0, nullptr, nullptr, nullptr, nullptr, 1), {});
 }
 
 void PostgresConnection::send_deferred() {
-  if (m_waiting > 0 && !m_is_sync_due) sync();
+  if (!m_waiting.empty() && !m_is_sync_due) sync();
 }
 
 Result<> PostgresConnection::commit() {
   try {
     defer("COMMIT");
     sync();
-    receive(nullptr);
+    receive();
   } catch (const StatementFailed& failed) {
     return std::unexpected(failed.error());
   }
@@ -261,27 +281,35 @@ std::int64_t PostgresConnection::run(std::string_view text, std::span<const Para
                                      const std::function<void(const Row&)>& each) {
   SLIPWAY_INVARIANT(!m_is_giving_rows);
   settle();
-  const Bound bound(parameters);
-  const auto [statement, is_new] = m_statements.try_emplace(text);
-  const auto name = is_new ? fmt::format("s{}", ++m_prepared) : statement->second;
+  send(text, parameters, {.each = &each});
+  sync();
+  return receive();
+}
+
+std::size_t PostgresConnection::run_together(std::span<const Statement> statements) {
+  std::vector<std::size_t> ends;  // of each, counted in what is sent
+  m_ended = 0;
+  // Whoever wants to know why one failed asks it again, alone.
   try {
-    if (is_new)
-      sent(PQsendPrepare(m_connection, name.c_str(), std::string(text).c_str(), bound.count, bound.types.data()));
-    sent(PQsendQueryPrepared(m_connection, name.c_str(), bound.count, bound.values.data(), bound.lengths.data(),
-                             bound.formats.data(), 1));
-    sync();
-    statement->second = name;
-    return receive(&each);
-  } catch (...) {
-    if (is_new) m_statements.erase(text);  // whether it came to be prepared, nobody asked
-    throw;
+    settle();
+    for (const auto& statement : statements) {
+      send(statement.text, statement.parameters, {.each = &statement.each, .at_once = true});
+      ends.push_back(m_waiting.size());
+    }
+  } catch (const StatementFailed&) {
   }
+  try {
+    sync();
+    receive();
+  } catch (const StatementFailed&) {
+  }
+  return static_cast<std::size_t>(std::ranges::upper_bound(ends, m_ended) - ends.begin());
 }
 
 Result<> PostgresConnection::script(const char* text) {
   try {
     send_deferred();
-    receive(nullptr);
+    receive();
   } catch (const StatementFailed& failed) {
     return std::unexpected(failed.error());
   }
@@ -302,36 +330,33 @@ Result<> PostgresConnection::script(const char* text) {
 void PostgresConnection::settle() {
   if (!m_is_sync_due) return;
   try {
-    receive(nullptr);
+    receive();
   } catch (const StatementFailed&) {
     if (m_is_lost) throw;
   }
 }
 
-/// The answers to all that was sent. Rows of the last statement go to `each`; returns how many rows it changed.
+/// The answers to all that was sent. Rows go to whoever was named; returns how many rows the last one changed.
 /// Whatever is thrown, nothing is left unread, unless the connection is lost.
-std::int64_t PostgresConnection::receive(const std::function<void(const Row&)>* each) {
+std::int64_t PostgresConnection::receive() {
   std::optional<Error> failed;
   std::exception_ptr thrown;
   std::int64_t changed = 0;
-  for (; m_waiting > 0; --m_waiting) {
-    if (m_waiting == 1 && each) PQsetSingleRowMode(m_connection);
+  m_ended = 0;
+  for (; !m_waiting.empty(); m_waiting.pop_front()) {
+    const auto rows = m_waiting.front();
+    if (rows.each && !rows.at_once) PQsetSingleRowMode(m_connection);
     while (const auto answer = next_answer()) {
       const auto status = PQresultStatus(answer.get());
       if (status == PGRES_SINGLE_TUPLE) {
-        if (thrown || !each) continue;
-        m_is_giving_rows = m_has_given_rows = true;
-        try {
-          (*each)(PostgresRow(answer.get()));
-        } catch (...) {
-          thrown = std::current_exception();
-        }
-        m_is_giving_rows = false;
+        give_row(rows, answer.get(), 0, thrown);
       } else if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
         m_tag = PQcmdStatus(answer.get());
-        const std::string_view rows = PQcmdTuples(answer.get());
+        const std::string_view count = PQcmdTuples(answer.get());
         changed = 0;
-        std::from_chars(rows.data(), rows.data() + rows.size(), changed);
+        std::from_chars(count.data(), count.data() + count.size(), changed);
+        for (int row = 0; rows.each && row < PQntuples(answer.get()); ++row) give_row(rows, answer.get(), row, thrown);
+        if (!failed) ++m_ended;
       } else if (status != PGRES_PIPELINE_ABORTED && !failed) {  // aborted: by the failure before it
         failed = error_of(answer.get());
         if (m_is_lost) throw StatementFailed(std::move(*failed));
@@ -339,9 +364,24 @@ std::int64_t PostgresConnection::receive(const std::function<void(const Row&)>* 
     }
   }
   if (std::exchange(m_is_sync_due, false)) static_cast<void>(next_answer());
+  // Whether new statements came to be prepared, nobody asked.
+  if (failed)
+    for (const auto text : m_new_statements) m_statements.erase(text);
+  m_new_statements.clear();
   if (thrown) std::rethrow_exception(thrown);
   if (failed) throw StatementFailed(std::move(*failed));
   return changed;
+}
+
+void PostgresConnection::give_row(const Rows& rows, const PGresult* answer, int row, std::exception_ptr& thrown) {
+  if (thrown) return;
+  m_is_giving_rows = m_has_given_rows = true;
+  try {
+    (*rows.each)(PostgresRow(answer, row));
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  m_is_giving_rows = false;
 }
 
 PostgresConnection::Answer PostgresConnection::next_answer() {

@@ -7,6 +7,8 @@
 #include "sql/database.hpp"
 
 #include <chrono>
+#include <deque>
+#include <exception>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -53,6 +55,15 @@ public:
   Result<> script(const char* text) override;
   void around_commit(std::function<void()> begin, std::function<void()> end) override;
 
+  struct Statement {
+    std::string_view text;
+    std::span<const Parameter> parameters;
+    std::function<void(const Row&)> each;  ///< must not throw
+  };
+  /// Runs statements one after another in one round trip, giving the rows of each once it came to its end. The first
+  /// that fails ends it; returns how many came before.
+  std::size_t run_together(std::span<const Statement> statements);
+
   /// Begins a transaction, along with the first statement: BEGIN and its options.
   void begin(const char* text);
   /// Sends a statement along with the next one, whose failure its own is then; SQL without parameters or rows.
@@ -79,14 +90,21 @@ public:
 
 private:
   using Answer = std::unique_ptr<pg_result, void (*)(pg_result*)>;
+  /// Who gets the rows of a statement: as they come, or all once there are no more.
+  struct Rows {
+    const std::function<void(const Row&)>* each = nullptr;
+    bool at_once = false;
+  };
 
   PostgresConnection(pg_conn* connection, const PostgresAddress& address, const PostgresPatience& patience)
       : m_connection(connection), m_name(address.name), m_patience(patience) {}
   Result<> prepare_session();
-  void sent(int code);
+  void send(std::string_view text, std::span<const Parameter> parameters, const Rows& rows);
+  void sent(int code, const Rows& rows);
   void sync();
   void settle();
-  std::int64_t receive(const std::function<void(const Row&)>* each);
+  std::int64_t receive();
+  void give_row(const Rows& rows, const pg_result* answer, int row, std::exception_ptr& thrown);
   Answer next_answer();
   bool wait_for_answer();
   Error error_of(const pg_result* answer);
@@ -97,8 +115,10 @@ private:
   const PostgresPatience m_patience;
   std::unordered_map<std::string_view, std::string> m_statements;  // their names on the server
   std::uint64_t m_prepared = 0;
-  int m_waiting = 0;           // statements whose answers were not read yet
-  bool m_is_sync_due = false;  // and their end was sent, so that all will be answered
+  std::vector<std::string_view> m_new_statements;  // of them, those that may not have come to be prepared
+  std::deque<Rows> m_waiting;                      // statements whose answers were not read yet
+  std::size_t m_ended = 0;                         // of those that were read last, how many came to their end
+  bool m_is_sync_due = false;                      // and their end was sent, so that all will be answered
   bool m_is_giving_rows = false;
   bool m_is_lost = false;
   bool m_has_lost_race = false;

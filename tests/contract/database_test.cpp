@@ -293,6 +293,80 @@ TEST_P(DatabaseContract, MoreReadersThanConnectionsAllGetTheirTurn) {
   EXPECT_EQ(good, 200);
 }
 
+TEST_P(DatabaseContract, ALookupGivesTheRowsOfOneStatement) {
+  for (int i = 1; i <= 3; ++i) ASSERT_TRUE(add(i));
+  std::vector<std::int64_t> seen;
+  const auto note = [&](const Row& row) { seen.push_back(row.integer(0)); };
+  ASSERT_TRUE(m_database->look_up("SELECT id FROM item WHERE id >= $1 ORDER BY id", {std::int64_t{2}}, note));
+  EXPECT_EQ(seen, std::vector<std::int64_t>({2, 3}));
+  ASSERT_TRUE(m_database->look_up("SELECT id FROM item WHERE id > $1", {std::int64_t{3}}, note));
+  EXPECT_EQ(seen.size(), 2U);
+}
+
+TEST_P(DatabaseContract, LookupsAtOnceEachGetTheirOwnRows) {
+  constexpr int items = 40;
+  for (int i = 0; i < items; ++i) ASSERT_TRUE(add(i, "name" + std::to_string(i)));
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 16; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 100; ++i) {
+        const std::int64_t id = (t % 4 == 0 ? i : i * 7 + t) % items;  // some of them the same at the same time
+        std::vector<std::string> names;
+        const auto found = m_database->look_up("SELECT name FROM item WHERE id = $1", {id},
+                                               [&](const Row& row) { names.emplace_back(row.text(0)); });
+        ASSERT_TRUE(found) << found.error().message;
+        ASSERT_EQ(names, std::vector<std::string>({"name" + std::to_string(id)}));
+      }
+    });
+  for (auto& thread : threads) thread.join();
+}
+
+TEST_P(DatabaseContract, ALookupThatFailsFailsAlone) {
+  ASSERT_TRUE(add(1));
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 12; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 30; ++i) {
+        int rows = 0;
+        const auto count_rows = [&](const Row&) { ++rows; };
+        if (t % 3 == 0) {
+          EXPECT_FALSE(m_database->look_up("SELECT nothing FROM item", {}, count_rows));
+          EXPECT_EQ(rows, 0);
+        } else if (t % 3 == 1) {
+          const auto thrown =
+              m_database->look_up("SELECT id FROM item", {}, [](const Row&) { throw std::bad_alloc(); });
+          EXPECT_FALSE(thrown);
+        } else {
+          EXPECT_TRUE(m_database->look_up("SELECT id FROM item", {}, count_rows));
+          EXPECT_EQ(rows, 1);
+        }
+      }
+    });
+  for (auto& thread : threads) thread.join();
+}
+
+TEST_P(DatabaseContract, ALookupSeesWhatWasAnsweredBeforeIt) {
+  constexpr std::int64_t writes = 150;
+  std::atomic<std::int64_t> answered{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t)
+    threads.emplace_back([&] {
+      for (std::int64_t least = 0; least < writes;) {
+        least = answered;
+        std::int64_t seen = 0;
+        ASSERT_TRUE(m_database->look_up("SELECT COALESCE(MAX(id), 0) FROM item", {},
+                                        [&](const Row& row) { seen = row.integer(0); }));
+        ASSERT_GE(seen, least);
+      }
+    });
+  for (std::int64_t i = 1; i <= writes; ++i) {
+    const auto added = add(i);
+    EXPECT_TRUE(added) << added.error().message;
+    answered = i;
+  }
+  for (auto& thread : threads) thread.join();
+}
+
 TEST_P(DatabaseContract, ClosingWaitsForWritesThatWait) {
   std::latch holding{1};
   std::promise<void> go_on;

@@ -127,6 +127,34 @@ TEST_F(PostgresBroken, WhereverTheConnectionBreaksAReadIsWholeOrFails) {
   EXPECT_LT(whole, 100);
 }
 
+TEST_F(PostgresBroken, WhereverTheConnectionBreaksALookupIsWholeOrFails) {
+  test::TcpProxy proxy(server_port());
+  const auto database = open(through(proxy));
+  ASSERT_TRUE(m_database->write([](Session& session) -> Result<> {
+    session.run("INSERT INTO item (id) SELECT * FROM generate_series(1, 20)");
+    return {};
+  }));
+  std::atomic<int> whole{0};
+  for (int at = 0; at < 1400; at += 14) {
+    proxy.cut_after(test::TcpProxy::Way::to_client, at);
+    std::vector<std::thread> threads;
+    for (std::int64_t t = 0; t < 4; ++t)
+      threads.emplace_back([&, t] {
+        std::int64_t sum = 0;
+        const auto found =
+            database->look_up("SELECT id FROM item WHERE id > $1", {t}, [&](const Row& row) { sum += row.integer(0); });
+        if (found) {
+          ++whole;
+          EXPECT_EQ(sum, 210 - t * (t + 1) / 2);
+        } else {
+          EXPECT_EQ(found.error().failure, Failure::unavailable);
+        }
+      });
+    for (auto& thread : threads) thread.join();
+  }
+  EXPECT_GT(whole, 100);
+}
+
 TEST_F(PostgresBroken, ACommitThatNobodyKnowsOfIsSaidToBeSo) {
   test::TcpProxy proxy(server_port());
   const auto database = open(through(proxy));

@@ -58,11 +58,34 @@ TEST_F(PostgresCatalog, SeesAtOnceWhatAnotherServerDid) {
     const auto digest = put(i % 2 == 0 ? *one : *other, "latest", "m" + std::to_string(i));
     for (auto* catalog : {one.get(), other.get()}) {
       EXPECT_EQ(catalog->find_tag("r", "latest")->digest, digest);
+      EXPECT_EQ(*catalog->find_tag("r", "latest")->bytes, "m" + std::to_string(i));
       EXPECT_TRUE(catalog->find_manifest("r", digest));
     }
   }
   ASSERT_TRUE(one->remove_tag("r", "latest", "bob"));
   EXPECT_FALSE(other->find_tag("r", "latest"));
+}
+
+TEST_F(PostgresCatalog, SeesAnotherMediaTypeOfBytesThatItKnows) {
+  const auto one_database = open(m_schema);
+  const auto other_database = open(m_schema);
+  const auto one = std::move(Catalog::open(*one_database, m_clock).value());
+  const auto other = std::move(Catalog::open(*other_database, m_clock).value());
+  const auto digest = put(*one, "latest", "bytes");
+  const auto first = other->find_tag("r", "latest");
+  ASSERT_TRUE(other->find_manifest("r", digest));
+  const NewManifest retyped{.digest = digest, .media_type = "n", .bytes = "bytes"};
+  ASSERT_TRUE(one->put_manifest("r", retyped, {}, "alice", false));
+  const auto second = other->find_tag("r", "latest");
+  EXPECT_EQ(second->media_type, "n");
+  EXPECT_EQ(*second->bytes, "bytes");
+  EXPECT_EQ(second->bytes, first->bytes);  // the same, not equal ones that came again
+  EXPECT_EQ(other->find_manifest("r", digest)->media_type, "n");
+  ASSERT_TRUE(one->remove_manifest("r", digest, "bob"));
+  EXPECT_FALSE(other->find_tag("r", "latest"));
+  EXPECT_FALSE(other->find_manifest("r", digest));
+  put(*one, "latest", "others");
+  EXPECT_EQ(*other->find_tag("r", "latest")->bytes, "others");
 }
 
 TEST_F(PostgresCatalog, GivesNoLocationToTwoServers) {

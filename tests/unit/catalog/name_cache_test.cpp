@@ -109,6 +109,18 @@ TEST(NameCache, KeepsTheFirstOfTwoOffers) {
   EXPECT_EQ(value_of(cache, "a"), 1);
 }
 
+TEST(NameCache, ANoteTakesThePlaceOfTheLast) {
+  Cache cache(2, plenty);
+  cache.begin_change("b");
+  cache.note("a", 1, 4);
+  cache.note("a", 2, 4);
+  EXPECT_EQ(value_of(cache, "a"), 2);
+  cache.note("b", 3, 4);
+  cache.note("c", 4, 4);
+  EXPECT_EQ(value_of(cache, "a"), -1);  // two at most
+  EXPECT_EQ(value_of(cache, "c"), 4);
+}
+
 TEST(NameCache, DropsWhatWasNotUsedForLongest) {
   Cache cache(3, plenty);
   for (const auto* name : {"a", "b", "c"}) cache.offer(name, 1, 4, ticket_for(cache, name));
