@@ -145,7 +145,7 @@ Result<StoredManifest> Catalog::find_manifest(const std::string& repository, con
 Result<std::optional<StoredManifest>> Catalog::resolve(const std::string& key, std::string_view select,
                                                        std::vector<sql::Parameter> name) {
   std::uint64_t ticket = 0;
-  const auto known = m_names.find(key, ticket);
+  auto known = m_names.find(key, ticket);
   if (known && !m_database.is_shared()) return known;
   name.emplace_back(known ? known->digest.value() : ByteView());
   std::optional<StoredManifest> out;
