@@ -45,6 +45,8 @@ class Context:
     threads: int       # of wrk
     scratch: Path
     ballast: page_cache.Ballast
+    large: bool = True  # contents of 100 MiB and more
+    filled: dict = field(default_factory=dict)  # {server's name: service_cases.Fresh}
     tagged: set = field(default_factory=set)  # the servers whose tags can be listed
 
 

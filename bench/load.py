@@ -141,6 +141,7 @@ class Run:
     seconds: float
     latency_ms: dict = field(default_factory=dict)
     failures: int = 0
+    wait_ms: float = 0  # of pushes: from the last byte sent to the answer, the median
 
 
 def wrk(url, connections, seconds, threads=1, accept="*/*", strict=True, numbers=0):

@@ -131,8 +131,8 @@ class Server:
     def manifest_url(self, reference=TAG):
         return f"{self.base}/v2/{REPOSITORY}/manifests/{reference}"
 
-    def blob_url(self, digest):
-        return f"{self.base}/v2/{REPOSITORY}/blobs/{digest}"
+    def blob_url(self, digest, repository=REPOSITORY):
+        return f"{self.base}/v2/{repository}/blobs/{digest}"
 
     def publish(self, image):
         with load.Client(self.base) as client:

@@ -85,9 +85,11 @@ class Result:
             f"{versions}.",
             f"{settings['rounds']} rounds, {settings['seconds']} s a GET and server in each; "
             + ("servers on one processor, load on another; " if settings["pinned"] else "all processors for all; ")
-            + f"loopback, no TLS, no access logs; {settings['tags']:,} tags in the list.",
+            + "loopback, no TLS, no access logs"
+            + ("; bytes in Ceph's object gateway and names in PostgreSQL, both in memory and on the same machine."
+               if settings.get("services") else f"; {settings['tags']:,} tags in the list."),
             "A figure is the median of the rounds [smallest–largest]; a ratio is taken within a round. Speed above 1: "
-            "slipway is faster. CPU and memory below 1: slipway needs less.",
+            "slipway is faster. CPU and memory below 1, and requests and ms: slipway needs less.",
             *(f"{name} {promise}." for name, promise in settings["durable"].items()),
             *(f"{name} is missing: it could not be had on this machine ({hint})."
               for name, hint in settings["absent"].items()),
@@ -103,9 +105,10 @@ def render(result, folder):
     summary = result.summary()
     if result.samples:
         names = [peer for peer in result.settings["versions"] if peer != OURS]
-        judged = targets.judge(summary, result.scale, result.settings["failures"])
+        wanted = targets.of(result.settings)
+        judged = targets.judge(wanted, summary, result.scale, result.settings["failures"])
         parts += ["", "## Targets", "", report.markdown(judged), "", "## Beside other servers", ""]
-        for name, text, svg in plots.comparisons(summary, names, targets.TARGETS):
+        for name, text, svg in plots.comparisons(summary, names, wanted):
             (folder / name).write_text(svg, "utf-8")
             parts += [f"![{text}]({name})", ""]
         parts += [report.markdown(report.ratios(summary, OURS, names))]

@@ -13,7 +13,7 @@ class Metric:
     """How a case's figures read. `cost` is server CPU a unit of work."""
     title: str
     load: str  # what sends it, over how many connections
-    unit: str  # of the rate, of which more is better; or MiB, of which less is
+    unit: str  # of the rate, of which more is better; or MiB, ms, requests, of which less is
     cost_unit: str = ""  # "µs/req" or "ms/GB"; empty where CPU was not measured
 
     @property
@@ -46,6 +46,7 @@ def summarize(samples, ours):
             "rate": spread([sample.rate for sample in theirs]),
             "cost": spread([sample.cost for sample in theirs]),
             "p99_ms": spread([sample.p99_ms for sample in theirs]),
+            "peak_mib": spread([sample.peak_kib / 1024 for sample in theirs]),
             "peak_kib": max(sample.peak_kib for sample in theirs),
         }
         pairs = [(a, b) for a, b in zip(samples.get(ours, []), all_theirs) if a and b]

@@ -20,12 +20,12 @@ PEERS = {peer.name: peer for peer in (peers.Slipway, registries.DockerRegistry, 
                                       peers.Nginx)}
 
 
-def choose(names):
-    """(the server classes that can be had, {name: how to get it} of those that cannot)."""
-    unknown = set(names) - set(PEERS)
+def choose(names, known):
+    """(the server classes that can be had, {name: how to get it} of those that cannot), of those known by name."""
+    unknown = set(names) - set(known)
     if unknown:
-        raise peers.PeerError(f"no peer is called {', '.join(unknown)}; there are {', '.join(PEERS)}")
-    wanted = [peer for name, peer in PEERS.items() if name in names]
+        raise peers.PeerError(f"no peer is called {', '.join(unknown)}; there are {', '.join(known)}")
+    wanted = [peer for name, peer in known.items() if name in names]
     return [peer for peer in wanted if peer.program()], {p.name: p.program_hint for p in wanted if not p.program()}
 
 
@@ -92,16 +92,17 @@ class Rounds:
 
 def measure(chosen, peer_classes, scratch, settings, servers_on, load_on):
     """Starts the servers, runs the rounds and returns ({metric: {peer: samples}}, failures). Stops what it started."""
-    servers = []
+    servers, context = [], None
     try:
         for peer in peer_classes:
             server = peer(scratch / peer.name, servers_on)
             servers.append(server)
             server.start()
         os.sched_setaffinity(0, load_on)
-        files, hot, cold = cases.make_contents(scratch, large=settings["large"])
+        files, hot, cold = cases.make_contents(scratch, large=settings["large"] and not settings.get("services"))
         context = cases.Context(load.make_image(4 * cases.KIB, cases.MIB), files, hot, cold, settings["seconds"],
-                                settings["large_pushes"], len(load_on), scratch, page_cache.Ballast(scratch))
+                                settings["large_pushes"], len(load_on), scratch, page_cache.Ballast(scratch),
+                                settings["large"])
         rounds = Rounds(servers, context, chosen)
         rounds.prepare(settings["tags"])
         rounds.run(settings["rounds"])
@@ -109,3 +110,5 @@ def measure(chosen, peer_classes, scratch, settings, servers_on, load_on):
     finally:
         for server in servers:
             server.stop()
+        for fresh in context.filled.values() if context else ():
+            fresh.close()

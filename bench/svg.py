@@ -13,6 +13,7 @@ COLOURS = {
     "grid": ("#dfe3e8", "#2b323b"), "band": ("#f5f7f9", "#151b23"),
     "slipway": ("#1f2328", "#e6edf3"), "docker-registry": ("#0969da", "#58a6ff"),
     "distribution": ("#1a7f6b", "#3fc4a8"), "zot": ("#b35900", "#f0a04b"), "nginx": ("#a0308c", "#e07fcf"),
+    "slipway-sqlite": ("#a0308c", "#e07fcf"),  # never beside nginx
 }
 SHAPES = """\
 text { font: 12px system-ui, "Segoe UI", "Liberation Sans", Arial, sans-serif; }

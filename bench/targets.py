@@ -41,12 +41,27 @@ TARGETS = [
     Target("memory, MiB", ("memory",), "rate", most=64),
 ]
 
+# With the bytes in an object store and the names in PostgreSQL (services.py).
+PARTS = 13  # of 8 MiB in 100
+SERVICES = [
+    Target("manifest GET ÷ SQLite's", MANIFEST_GET, "speed_ratio", "slipway-sqlite", least=0.5),
+    Target("100 MiB push ÷ docker-registry", ("push",), "speed_ratio", "docker-registry", least=1),
+    Target("100 MiB pull ÷ docker-registry", ("GET blob",), "speed_ratio", "docker-registry", least=1),
+    Target("memory of pushes and pulls, MiB", ("push", "GET blob"), "peak_mib", most=128),
+    Target("store requests of a push", ("store requests",), "rate", most=2 + PARTS),
+    Target("last byte to 201 ÷ docker-registry", ("last byte",), "speed_ratio", "docker-registry", most=1),
+]
 
-def judge(results, scale, failures=()):
-    """A table: a row a target, with the worst case of it in front. `scale` is the list of scale.py, or empty; a case in
-    which ours failed, even once, did not reach its target."""
+
+def of(settings):
+    return SERVICES if settings.get("services") else TARGETS
+
+
+def judge(wanted, results, scale, failures=()):
+    """A table: a row a target that is `wanted`, with the worst case of it in front. `scale` is the list of scale.py, or
+    empty; a case in which ours failed, even once, did not reach its target."""
     table = [["target", "wanted", "worst", "where", "reached"]]
-    for target in TARGETS:
+    for target in wanted:
         meant = {metric.title: figures for metric, figures in results.items()
                  if metric.title.startswith(target.cases) and not (target.but and target.but in metric.title)}
         failed = {title for title in meant if any(text.startswith(f"{title}, {OURS}:") for text in failures)}
@@ -58,6 +73,8 @@ def judge(results, scale, failures=()):
         verdict = "yes" if len(met) == asked else f"in {len(met)} of {asked} cases" if met else "no"
         table.append([target.text, target.wanted, number(worst) if seen else "—", where, "—" if not asked else
                       verdict + "; it failed at times" * bool(failed)])
+    if wanted is not TARGETS:
+        return table
     starts = [step for step in scale if step["manifests"] == START_MANIFESTS]
     wanted, text = 0.3, f"start at {START_MANIFESTS:,} manifests, s"
     if not starts:

@@ -1,6 +1,7 @@
 // The load client of the benchmarks: threads that each hold a connection, and figures about what they saw, as JSON.
 //
 //   bench_client push PORT --path PATH --style monolithic|chunked|file --bytes N [--pieces N]
+//                          [--digests FILE]: gets what was pushed, a line each
 //   bench_client put  PORT --path TEMPLATE --body TEMPLATE --type MEDIA_TYPE --from N --count N
 //   bench_client get  PORT --paths FILE [--accept MEDIA_TYPE] [--method HEAD]
 //
@@ -53,17 +54,17 @@ std::vector<std::string> lines_of(const std::string& file) {
   return lines;
 }
 
-Figures run(const std::string& workload, std::uint16_t port, const Arguments& arguments) {
+Figures run(const std::string& workload, const Place& place, const Arguments& arguments) {
   Limits limits{.clients = arguments.number("clients", 1),
                 .seconds = arguments.decimal("seconds", 0),
                 .count = arguments.number("count", 0)};
   if (workload == "push") {
     const Blob blob(arguments.number("bytes", 0));
     const auto style = push_style(arguments.text("style", "monolithic"));
-    return push(port, limits, blob, arguments.text("path"), style, arguments.number("pieces", 1));
+    return push(place, limits, blob, arguments.text("path"), style, arguments.number("pieces", 1));
   }
   if (workload == "put")
-    return put(port, limits,
+    return put(place, limits,
                {.path = arguments.text("path"),
                 .body = arguments.text("body"),
                 .type = arguments.text("type"),
@@ -71,7 +72,7 @@ Figures run(const std::string& workload, std::uint16_t port, const Arguments& ar
   if (workload == "get") {
     const auto paths = lines_of(arguments.text("paths"));
     if (limits.seconds == 0 && limits.count == 0) limits.count = paths.size();
-    return get(port, limits, paths, arguments.text("method", "GET"), arguments.text("accept", "*/*"));
+    return get(place, limits, paths, arguments.text("method", "GET"), arguments.text("accept", "*/*"));
   }
   throw LoadError("no such workload: " + workload);
 }
@@ -81,11 +82,18 @@ Figures run(const std::string& workload, std::uint16_t port, const Arguments& ar
 int main(int count, char** words) {
   try {
     if (count < 3) throw LoadError("usage: bench_client push|put|get PORT [--flag value]...");
-    const auto seen = run(words[1], static_cast<std::uint16_t>(std::stoul(words[2])), Arguments(count, words));
+    const Place place{.port = static_cast<std::uint16_t>(std::stoul(words[2]))};
+    const Arguments arguments(count, words);
+    const auto seen = run(words[1], place, arguments);
+    if (const auto file = arguments.text("digests"); !file.empty()) {
+      std::ofstream stream(file);
+      for (const auto& digest : seen.digests) stream << digest << '\n';
+    }
     std::printf("{\"requests\": %zu, \"bytes\": %llu, \"seconds\": %.6f, "
-                "\"latency_ms\": {\"p50\": %.3f, \"p99\": %.3f, \"max\": %.3f}}\n",
-                seen.latencies_ms.size(), static_cast<unsigned long long>(seen.bytes), seen.seconds, seen.quantile(0.5),
-                seen.quantile(0.99), seen.quantile(1));
+                "\"latency_ms\": {\"p50\": %.3f, \"p99\": %.3f, \"max\": %.3f}, \"wait_ms\": %.3f}\n",
+                seen.latencies_ms.size(), static_cast<unsigned long long>(seen.bytes), seen.seconds,
+                quantile(seen.latencies_ms, 0.5), quantile(seen.latencies_ms, 0.99), quantile(seen.latencies_ms, 1),
+                quantile(seen.waits_ms, 0.5));
     return 0;
   } catch (const std::exception& problem) {
     std::fprintf(stderr, "bench_client: %s\n", problem.what());

@@ -4,6 +4,8 @@
 #include <atomic>
 #include <barrier>
 #include <cstring>
+#include <iterator>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <random>
@@ -22,6 +24,8 @@ constexpr std::string_view octets = "Content-Type: application/octet-stream\r\n"
 struct Done {
   std::uint64_t bytes = 0;
   bool whole = true;
+  double waited_ms = 0;
+  std::string digest = {};
 };
 
 /// Hands out numbers until a limit is reached, and collects what the clients saw.
@@ -33,12 +37,12 @@ public:
 
   /// Calls operate(connection, number, deadline) on all connections at once, each number once.
   template <typename Operate>
-  Figures operator()(std::uint16_t port, Operate operate) {
+  Figures operator()(const Place& place, Operate operate) {
     std::vector<std::thread> threads;
     std::barrier connected(static_cast<std::ptrdiff_t>(m_limits.clients), [this]() noexcept { start(); });
     for (std::size_t i = 0; i < m_limits.clients; ++i)
       threads.emplace_back([&, this] {
-        Connection connection(port);
+        Connection connection(place);
         guarded([&] { connection.connect(); });
         connected.arrive_and_wait();
         guarded([&] { work(connection, operate); });
@@ -47,6 +51,7 @@ public:
     if (m_problem) throw LoadError(*m_problem);
     m_figures.seconds = std::chrono::duration<double>(Clock::now() - m_started).count();
     std::ranges::sort(m_figures.latencies_ms);
+    std::ranges::sort(m_figures.waits_ms);
     return std::move(m_figures);
   }
 
@@ -60,20 +65,25 @@ private:
 
   template <typename Operate>
   void work(Connection& connection, Operate& operate) {
-    std::vector<float> latencies_ms;
-    std::uint64_t bytes = 0;
+    Figures seen;
     while (!m_failed && Clock::now() < m_deadline) {
       const auto number = m_next++;
       if (m_limits.count != 0 && number >= m_limits.count) break;
       // An operation may do what is not part of it, such as computing a digest, before it tells that it begins.
       auto began = Clock::now();
       const Done done = operate(connection, number, m_deadline, began);
-      bytes += done.bytes;
-      if (done.whole) latencies_ms.push_back(std::chrono::duration<float, std::milli>(Clock::now() - began).count());
+      seen.bytes += done.bytes;
+      if (!done.whole) continue;
+      seen.latencies_ms.push_back(std::chrono::duration<float, std::milli>(Clock::now() - began).count());
+      if (done.digest.empty()) continue;
+      seen.waits_ms.push_back(static_cast<float>(done.waited_ms));
+      seen.digests.push_back(done.digest);
     }
     const std::lock_guard lock(m_mutex);
-    m_figures.bytes += bytes;
-    m_figures.latencies_ms.insert(m_figures.latencies_ms.end(), latencies_ms.begin(), latencies_ms.end());
+    m_figures.bytes += seen.bytes;
+    std::ranges::move(seen.latencies_ms, std::back_inserter(m_figures.latencies_ms));
+    std::ranges::move(seen.waits_ms, std::back_inserter(m_figures.waits_ms));
+    std::ranges::move(seen.digests, std::back_inserter(m_figures.digests));
   }
 
   template <typename Work>
@@ -129,19 +139,16 @@ std::string patch_pieces(Connection& connection, std::string target, const Blob&
   return target;
 }
 
-void push_one(Connection& connection, const Blob& blob, const Blob::Content& content, const std::string& path,
-              Style style, std::size_t pieces) {
-  if (style == Style::file) {
-    connection.exchange("PUT", path + content.digest, 201, octets, {blob.shared(), content.tail});
-    return;
-  }
+/// Returns the answer to the last byte.
+Answer push_one(Connection& connection, const Blob& blob, const Blob::Content& content, const std::string& path,
+                Style style, std::size_t pieces) {
+  if (style == Style::file)
+    return connection.exchange("PUT", path + content.digest, 201, octets, {blob.shared(), content.tail});
   auto target = target_of(connection.exchange("POST", path, 202).location);
-  if (style == Style::monolithic) {
-    connection.exchange("PUT", with_digest(target, content.digest), 201, octets, {blob.shared(), content.tail});
-    return;
-  }
+  if (style == Style::monolithic)
+    return connection.exchange("PUT", with_digest(target, content.digest), 201, octets, {blob.shared(), content.tail});
   target = patch_pieces(connection, target, blob, content.tail, pieces);
-  connection.exchange("PUT", with_digest(target, content.digest), 201);
+  return connection.exchange("PUT", with_digest(target, content.digest), 201);
 }
 
 std::string numbered(std::string text, std::uint64_t number) {
@@ -154,9 +161,9 @@ std::string numbered(std::string text, std::uint64_t number) {
 
 }  // namespace
 
-double Figures::quantile(double share) const {
-  if (latencies_ms.empty()) return 0;
-  return latencies_ms[static_cast<std::size_t>(share * static_cast<double>(latencies_ms.size() - 1))];
+double quantile(const std::vector<float>& sorted, double share) {
+  if (sorted.empty()) return 0;
+  return sorted[static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1))];
 }
 
 struct Blob::HashState {
@@ -208,19 +215,19 @@ Style push_style(std::string_view name) {
   throw LoadError("no such style: " + std::string(name));
 }
 
-Figures push(std::uint16_t port, const Limits& limits, const Blob& blob, const std::string& path, Style style,
+Figures push(const Place& place, const Limits& limits, const Blob& blob, const std::string& path, Style style,
              std::size_t pieces) {
-  return Run(limits)(port, [&](Connection& connection, std::uint64_t number, Clock::time_point, auto& began) {
+  return Run(limits)(place, [&](Connection& connection, std::uint64_t number, Clock::time_point, auto& began) {
     const auto content = blob.make(number);
     began = Clock::now();
-    push_one(connection, blob, content, path, style, pieces);
-    return Done{.bytes = blob.size()};
+    const auto answer = push_one(connection, blob, content, path, style, pieces);
+    return Done{.bytes = blob.size(), .waited_ms = answer.waited_ms, .digest = content.digest};
   });
 }
 
-Figures put(std::uint16_t port, const Limits& limits, const Numbered& documents) {
+Figures put(const Place& place, const Limits& limits, const Numbered& documents) {
   const auto fields = "Content-Type: " + documents.type + "\r\n";
-  return Run(limits)(port, [&](Connection& connection, std::uint64_t number, Clock::time_point, auto& began) {
+  return Run(limits)(place, [&](Connection& connection, std::uint64_t number, Clock::time_point, auto& began) {
     const auto path = numbered(documents.path, documents.from + number);
     const auto body = numbered(documents.body, documents.from + number);
     began = Clock::now();
@@ -229,11 +236,16 @@ Figures put(std::uint16_t port, const Limits& limits, const Numbered& documents)
   });
 }
 
-Figures get(std::uint16_t port, const Limits& limits, const std::vector<std::string>& paths, const std::string& method,
+Figures get(const Place& place, const Limits& limits, const std::vector<std::string>& paths, const std::string& method,
             const std::string& accept) {
   const auto fields = "Accept: " + accept + "\r\n";
-  return Run(limits)(port, [&](Connection& connection, std::uint64_t number, Clock::time_point deadline, auto&) {
-    const auto answer = connection.exchange(method, paths[number % paths.size()], 200, fields, {}, deadline);
+  return Run(limits)(place, [&](Connection& connection, std::uint64_t number, Clock::time_point deadline, auto&) {
+    auto answer = connection.exchange(method, paths[number % paths.size()], 200, fields, {}, deadline);
+    if (answer.status == 307) {
+      thread_local std::map<Place, Connection> others;
+      auto& other = others.try_emplace(place_of(answer.location), place_of(answer.location)).first->second;
+      answer = other.exchange(method, target_of(answer.location), 200, {}, {}, deadline);
+    }
     return Done{.bytes = answer.bytes, .whole = answer.whole};
   });
 }

@@ -17,12 +17,13 @@ struct Limits {
 };
 
 struct Figures {
-  std::vector<float> latencies_ms;  ///< of whole operations, sorted
-  std::uint64_t bytes = 0;          ///< of contents, either way
-  double seconds = 0;               ///< from when all were connected until the last one ended
-
-  double quantile(double share) const;
+  std::vector<float> latencies_ms;   ///< of whole operations, sorted
+  std::vector<float> waits_ms;       ///< of pushes, from the last byte sent to its answer, sorted
+  std::vector<std::string> digests;  ///< of what was pushed
+  std::uint64_t bytes = 0;           ///< of contents, either way
+  double seconds = 0;                ///< from when all were connected until the last one ended
 };
+double quantile(const std::vector<float>& sorted, double share);
 
 /// Any number of different contents of one size from one buffer: they differ in their last sixteen bytes, so the hash
 /// state before these is computed once and a new digest costs a microsecond, however long the content is.
@@ -54,7 +55,7 @@ enum class Style {
 Style push_style(std::string_view name);
 
 /// `path` is where uploads start (or, for files, the folder they go to).
-Figures push(std::uint16_t port, const Limits& limits, const Blob& blob, const std::string& path, Style style,
+Figures push(const Place& place, const Limits& limits, const Blob& blob, const std::string& path, Style style,
              std::size_t pieces);
 
 /// Numbered documents. ######## is replaced in path and body; an operation is one PUT.
@@ -62,10 +63,10 @@ struct Numbered {
   std::string path, body, type;
   std::uint64_t from = 0;
 };
-Figures put(std::uint16_t port, const Limits& limits, const Numbered& documents);
+Figures put(const Place& place, const Limits& limits, const Numbered& documents);
 
-/// GETs the paths in turn, or asks for their heads.
-Figures get(std::uint16_t port, const Limits& limits, const std::vector<std::string>& paths, const std::string& method,
+/// GETs the paths in turn, or asks for their heads. Who is sent elsewhere (307) goes there, on one connection a place.
+Figures get(const Place& place, const Limits& limits, const std::vector<std::string>& paths, const std::string& method,
             const std::string& accept);
 
 }  // namespace bench

@@ -127,6 +127,10 @@ class CephGateway:
                     raise RuntimeError(f"radosgw does not answer:\n{self._log_tail('client.rgw')}") from None
                 time.sleep(0.05)
 
+    def remove_bucket(self, name):
+        """With all that is in it, at once."""
+        self._run("radosgw-admin", "bucket", "rm", f"--bucket={name}", "--purge-objects", "--bypass-gc")
+
     def kill_gateway(self):
         """What it has acknowledged stays with the other daemons."""
         self.gateway.kill()
