@@ -32,10 +32,11 @@ Result<std::vector<Pack>> Catalog::packs_below(std::uint64_t bytes, std::size_t 
   std::vector<Pack> out;
   TRY(m_database.read([&](sql::Session& session) {
     out.clear();
-    session.run("SELECT key, blobs, bytes FROM pack WHERE condemned_at IS NULL AND bytes < $1 AND (announced_at IS NULL "
-                "OR announced_at < $3) ORDER BY bytes LIMIT $2",
-                {static_cast<std::int64_t>(bytes), static_cast<std::int64_t>(limit), to_micros(m_clock.now() - awaited_for)},
-                [&](const sql::Row& row) { out.push_back(pack_of(row)); });
+    session.run(
+        "SELECT key, blobs, bytes FROM pack WHERE condemned_at IS NULL AND bytes < $1 AND (announced_at IS NULL "
+        "OR announced_at < $3) ORDER BY bytes LIMIT $2",
+        {static_cast<std::int64_t>(bytes), static_cast<std::int64_t>(limit), to_micros(m_clock.now() - awaited_for)},
+        [&](const sql::Row& row) { out.push_back(pack_of(row)); });
   }));
   return out;
 }

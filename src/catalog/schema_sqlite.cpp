@@ -335,8 +335,8 @@ CREATE TABLE IF NOT EXISTS migration (
 ) STRICT
 )sql";
 
-constexpr Migration all[] = {{1, 1, first}, {2, 2, referrers}, {3, 2, cache_entries},
-                             {4, 4, packs}, {5, 5, journal},   {6, 5, leases}, {7, 5, announced_packs}};
+constexpr Migration all[] = {{1, 1, first},   {2, 2, referrers}, {3, 2, cache_entries},  {4, 4, packs},
+                             {5, 5, journal}, {6, 5, leases},    {7, 5, announced_packs}};
 
 }  // namespace
 

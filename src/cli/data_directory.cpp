@@ -67,7 +67,8 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const Config& config,
   TRY(directory->open_catalog(config));
   if (auto paired = directory->pair(); !paired)
     return std::unexpected(paired.error().during(directory->m_catalog.name));
-  directory->store().announce_packs([self = directory.get()](const auto& pack) { return self->catalog().announce_pack(pack); });
+  directory->store().announce_packs(
+      [self = directory.get()](const auto& pack) { return self->catalog().announce_pack(pack); });
   TRY(sync_directory(path));
   return directory;
 }
