@@ -46,7 +46,8 @@ bool is_plain_id(std::string_view id) {
 
 Connection::Connection(std::unique_ptr<Transport> transport, std::string peer, Shared& shared)
     : m_transport(std::move(transport)), m_peer(std::move(peer)), m_shared(shared), m_in(shared.buffered),
-      m_since(now()), m_deadline((m_since + shared.limits.head_timeout).time_since_epoch().count()) {}
+      m_since(now()), m_deadline((m_since + shared.limits.head_timeout).time_since_epoch().count()),
+      m_accepted(m_since) {}
 
 Connection::~Connection() {
   m_sink.reset();  // before the report: what it keeps of a broken upload is part of the exchange
@@ -111,7 +112,7 @@ Connection::Step Connection::step_head() {
     m_deadline.store((m_since + m_shared.limits.head_timeout).time_since_epoch().count());
     return Next::read;
   }
-  if (m_shared.draining) return Next::close;
+  if (m_shared.draining && m_has_asked) return Next::close;
   return await_request();
 }
 
@@ -126,6 +127,7 @@ Connection::Step Connection::begin_request() {
   m_since = m_window_start = now();
   m_window_bytes = 0;
   m_head_complete = true;
+  m_has_asked = true;
   describe_request(request);
   m_close_after = !request.keep_alive;
   if (const auto expect = request.headers.get("Expect");
@@ -412,7 +414,8 @@ void Connection::expire_if_late(Steady at) {
 }
 
 bool Connection::expire_if_idle() {
-  if (!m_idle.load()) return false;
+  constexpr auto patience_with_new = std::chrono::seconds(1);
+  if (!m_idle.load() || (!m_has_asked && now() < m_accepted + patience_with_new)) return false;
   ::shutdown(fd(), SHUT_RD);
   return true;
 }

@@ -54,7 +54,8 @@ public:
 
   /// From any thread while the connection exists: ends it if its deadline is over. The owner then reads an end of file.
   void expire_if_late(Steady now);
-  /// The same at once, for a connection that waits between requests; true if it was one.
+  /// The same at once, for a connection that waits between requests, or has not asked for anything in its first second:
+  /// its request may be on its way. True if it was one.
   bool expire_if_idle();
   /// Cuts it off in both directions, whatever it is doing.
   void cut();
@@ -121,6 +122,8 @@ private:
 
   std::atomic<std::int64_t> m_deadline;  // steady nanoseconds; no_deadline while owned
   std::atomic<bool> m_expired{false};
+  const Steady m_accepted;
+  std::atomic<bool> m_has_asked{false};
   std::atomic<bool> m_idle{true};  // no request has begun
   std::mutex m_handover;
 };

@@ -236,6 +236,8 @@ void Server::drain() {
   m_shared.draining = true;
   m_stop_door.ring();
   m_door.join();
+  // Whoever has connected thinks that we are there, and would see the connection reset.
+  for (const auto& listening : m_listening) accept_from(listening);
   for (const auto& listening : m_listening)
     if (!listening.unix_path.empty()) ::unlink(listening.unix_path.c_str());
   m_listening.clear();

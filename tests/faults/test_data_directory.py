@@ -242,7 +242,7 @@ class StoreTest(DataDirectoryCase):
         self.data = self.place / "theirs"
         (self.data / "store").mkdir(parents=True)
         (self.data / "store" / "letter").write_text("mine")
-        self.refusal(str(self.data / "store"), "choose another directory")
+        self.refusal(str(self.data / "store"), "choose another place")
 
 
 class UsedElsewhereTest(DataDirectoryCase):
