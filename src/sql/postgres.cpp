@@ -22,6 +22,8 @@ constexpr std::int64_t lock_of_writes = 0x736c'6970'7761'79;
 /// While one batch is under way another may begin, so that nobody waits for the whole of it and then for his own.
 constexpr std::size_t asking_max = 2;
 constexpr std::size_t lookups_max = 64;
+/// Their rows come at once, and a row may have a manifest of 4 MiB.
+constexpr std::size_t sets_max = 32;
 constexpr auto* begin_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 constexpr auto turn_max = std::chrono::seconds(10);
 
@@ -37,9 +39,9 @@ Error is_slow() {
   return {Failure::busy, "the catalog's database is slow: all connections to it are taken; try again later"};
 }
 
-using Lookups = std::vector<LookupQueue::Lookup*>;
+using Lookup = LookupQueue::Lookup;
 
-bool are_equal(const LookupQueue::Lookup& a, const LookupQueue::Lookup& b) {
+bool are_equal(const Lookup& a, const Lookup& b) {
   const auto same = [](const auto& x, const auto& y) {
     return std::visit(
         []<typename A, typename B>(const A& left, const B& right) {
@@ -52,24 +54,40 @@ bool are_equal(const LookupQueue::Lookup& a, const LookupQueue::Lookup& b) {
         },
         x, y);
   };
-  return a.text.data() == b.text.data() && std::ranges::equal(a.parameters, b.parameters, same);
+  return std::ranges::equal(a.parameters, b.parameters, same);
 }
 
-/// What many ask for is asked once.
-std::vector<Lookups> equal_ones(const Lookups& lookups) {
-  std::vector<Lookups> out;
-  for (auto* lookup : lookups) {
-    const auto equal =
-        std::ranges::find_if(out, [&](const Lookups& group) { return are_equal(*group.front(), *lookup); });
-    if (equal == out.end())
-      out.push_back({lookup});
-    else
-      equal->push_back(lookup);
+/// Lookups of one text, which are one statement.
+struct Question {
+  std::vector<std::vector<Lookup*>> sets;  // in each, those whose parameters are equal: what many ask is asked once
+
+  const Lookup& first() const { return *sets.front().front(); }
+
+  bool takes(Lookup& lookup) {
+    if (lookup.text.data() != first().text.data()) return false;
+    const auto equal = std::ranges::find_if(sets, [&](const auto& set) { return are_equal(*set.front(), lookup); });
+    if (equal != sets.end()) {
+      equal->push_back(&lookup);
+      return true;
+    }
+    const auto same_type = [](const Parameter& x, const Parameter& y) {
+      return x.index() == y.index() && !std::holds_alternative<std::nullptr_t>(x);
+    };
+    if (sets.size() == sets_max || !std::ranges::equal(first().parameters, lookup.parameters, same_type)) return false;
+    sets.push_back({&lookup});
+    return true;
   }
+};
+
+std::vector<Question> questions_of(const std::vector<Lookup*>& lookups) {
+  std::vector<Question> out;
+  for (auto* lookup : lookups)
+    if (std::ranges::none_of(out, [&](Question& question) { return question.takes(*lookup); }))
+      out.push_back({.sets = {{lookup}}});
   return out;
 }
 
-void give(LookupQueue::Lookup& lookup, const Row& row) {
+void give(Lookup& lookup, const Row& row) {
   if (!lookup.result) return;
   lookup.result = guarded([&]() -> Result<> {
     (*lookup.each)(row);
@@ -197,23 +215,25 @@ void PostgresDatabase::ask_together(const std::vector<Lookup*>& lookups) {
     }
     return;
   }
-  std::vector<Lookups> groups;
+  std::vector<Question> questions;
   std::size_t answered = 0;
   static_cast<void>(guarded([&]() -> Result<> {
-    groups = equal_ones(lookups);
+    questions = questions_of(lookups);
     std::vector<PostgresConnection::Statement> statements;
-    for (const auto& group : groups)
-      statements.push_back({group.front()->text, group.front()->parameters, [&group](const Row& row) {
-                              for (auto* lookup : group) give(*lookup, row);
-                            }});
-    (*connection)->begin(begin_read);
+    for (const auto& question : questions) {
+      auto& statement = statements.emplace_back(question.first().text);
+      for (const auto& set : question.sets) statement.sets.push_back(set.front()->parameters);
+      statement.each = [&question](std::size_t set, const Row& row) {
+        for (auto* lookup : question.sets[set]) give(*lookup, row);
+      };
+    }
     answered = (*connection)->run_together(statements);
     return {};
   }));
-  end_read(**connection);
   give_back(std::move(*connection));
-  for (const auto& group : std::span(groups).first(answered))
-    for (auto* lookup : group) lookup->has_answer = true;
+  for (const auto& question : std::span(questions).first(answered))
+    for (const auto& set : question.sets)
+      for (auto* lookup : set) lookup->has_answer = true;
 }
 
 // ---- writing

@@ -1,5 +1,7 @@
 #include "sql/postgres_connection.hpp"
 
+#include "sql/postgres_parameters.hpp"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -12,24 +14,6 @@ namespace slipway::sql {
 namespace {
 
 constexpr int oldest_server = 150000;  // 15
-constexpr std::size_t parameters_max = 12;
-
-// PostgreSQL's numbers of its types; they never change.
-constexpr Oid type_bool = 16, type_bytea = 17, type_int8 = 20, type_int2 = 21, type_int4 = 23, type_text = 25;
-
-/// Numbers come and go with their most significant byte first.
-std::int64_t number_of(ByteView bytes) {
-  std::uint64_t out = !bytes.empty() && (bytes[0] & std::byte{0x80}) != std::byte{} ? ~std::uint64_t{0} : 0;
-  for (const auto byte : bytes) out = out << 8 | std::to_integer<std::uint64_t>(byte);
-  return static_cast<std::int64_t>(out);
-}
-
-std::array<char, 8> bytes_of(std::int64_t number) {
-  std::array<char, 8> out{};
-  for (std::size_t i = 0; i < out.size(); ++i)
-    out[i] = static_cast<char>(static_cast<std::uint64_t>(number) >> (56 - 8 * i));
-  return out;
-}
 
 class PostgresRow final : public Row {
 public:
@@ -46,6 +30,8 @@ public:
     }
   }
   std::string_view text(int column) const override { return as_text(blob(column)); }
+  /// The place that text_of_many() adds.
+  std::size_t place() const { return static_cast<std::size_t>(integer(PQnfields(m_result) - 1)) - 1; }
   ByteView blob(int column) const override {
     const auto* bytes = reinterpret_cast<const std::byte*>(PQgetvalue(m_result, m_row, column));
     return {bytes, static_cast<std::size_t>(PQgetlength(m_result, m_row, column))};
@@ -54,45 +40,6 @@ public:
 private:
   const PGresult* m_result;
   int m_row;
-};
-
-/// Parameters as libpq wants them. The type of a NULL is for the server to find out.
-class Bound {
-public:
-  explicit Bound(std::span<const Parameter> parameters) : count(static_cast<int>(parameters.size())) {
-    SLIPWAY_INVARIANT(parameters.size() <= parameters_max);
-    for (const auto& parameter : parameters) {
-      std::visit(*this, parameter);
-      ++m_at;
-    }
-    formats.fill(1);
-  }
-  void operator()(std::nullptr_t) { set(0, nullptr, 0); }
-  void operator()(std::int64_t number) {
-    m_numbers.at(m_at) = bytes_of(number);
-    set(type_int8, m_numbers.at(m_at).data(), sizeof number);
-  }
-  void operator()(std::string_view text) { set(type_text, text.data() ? text.data() : "", text.size()); }
-  void operator()(ByteView bytes) {
-    set(type_bytea, bytes.data() ? reinterpret_cast<const char*>(bytes.data()) : "", bytes.size());
-  }
-
-  const int count;
-  std::array<Oid, parameters_max> types{};
-  std::array<const char*, parameters_max> values{};
-  std::array<int, parameters_max> lengths{};
-  std::array<int, parameters_max> formats{};
-
-private:
-  void set(Oid type, const char* value, std::size_t length) {
-    constexpr std::size_t value_max = 1U << 30;  // what PostgreSQL keeps in one column
-    if (length >= value_max) throw StatementFailed({Failure::too_large, "a value of 1 GiB or more cannot be kept"});
-    types.at(m_at) = type;
-    values.at(m_at) = value;
-    lengths.at(m_at) = static_cast<int>(length);
-  }
-  std::array<std::array<char, 8>, parameters_max> m_numbers{};
-  std::size_t m_at = 0;
 };
 
 Failure failure_of(std::string_view state) {
@@ -231,17 +178,17 @@ void PostgresConnection::sent(int code, const Rows& rows) {
 }
 
 /// Prepares a statement along with its first use.
-void PostgresConnection::send(std::string_view text, std::span<const Parameter> parameters, const Rows& rows) {
-  const Bound bound(parameters);
+void PostgresConnection::send(std::string_view text, const PostgresParameters& parameters, const Rows& rows) {
   auto statement = m_statements.find(text);
   if (statement == m_statements.end()) {
     const auto name = fmt::format("s{}", ++m_prepared);
     m_new_statements.push_back(text);
-    sent(PQsendPrepare(m_connection, name.c_str(), std::string(text).c_str(), bound.count, bound.types.data()), {});
+    sent(PQsendPrepare(m_connection, name.c_str(), std::string(text).c_str(), parameters.count(), parameters.types()),
+         {});
     statement = m_statements.emplace(text, name).first;
   }
-  sent(PQsendQueryPrepared(m_connection, statement->second.c_str(), bound.count, bound.values.data(),
-                           bound.lengths.data(), bound.formats.data(), 1),
+  sent(PQsendQueryPrepared(m_connection, statement->second.c_str(), parameters.count(), parameters.values(),
+                           parameters.lengths(), parameters.formats(), 1),
        rows);
 }
 
@@ -281,19 +228,28 @@ std::int64_t PostgresConnection::run(std::string_view text, std::span<const Para
                                      const std::function<void(const Row&)>& each) {
   SLIPWAY_INVARIANT(!m_is_giving_rows);
   settle();
-  send(text, parameters, {.each = &each});
+  send(text, PostgresParameters(parameters), {.each = &each});
   sync();
   return receive();
 }
 
 std::size_t PostgresConnection::run_together(std::span<const Statement> statements) {
   std::vector<std::size_t> ends;  // of each, counted in what is sent
+  std::deque<std::function<void(const Row&)>> givers;
   m_ended = 0;
   // Whoever wants to know why one failed asks it again, alone.
   try {
     settle();
     for (const auto& statement : statements) {
-      send(statement.text, statement.parameters, {.each = &statement.each, .at_once = true});
+      const bool many = statement.sets.size() > 1;
+      givers.emplace_back([&statement, many](const Row& row) {
+        statement.each(many ? static_cast<const PostgresRow&>(row).place() : 0, row);
+      });
+      const Rows rows{.each = &givers.back(), .at_once = true};
+      if (many)
+        send(text_for_many(statement), PostgresParameters(std::span(statement.sets)), rows);
+      else
+        send(statement.text, PostgresParameters(statement.sets.front()), rows);
       ends.push_back(m_waiting.size());
     }
   } catch (const StatementFailed&) {
@@ -304,6 +260,14 @@ std::size_t PostgresConnection::run_together(std::span<const Statement> statemen
   } catch (const StatementFailed&) {
   }
   return static_cast<std::size_t>(std::ranges::upper_bound(ends, m_ended) - ends.begin());
+}
+
+/// Kept, as statements are known by their texts.
+std::string_view PostgresConnection::text_for_many(const Statement& statement) {
+  auto known = m_texts_for_many.find(statement.text);
+  if (known == m_texts_for_many.end())
+    known = m_texts_for_many.emplace(statement.text, text_of_many(statement.text, statement.sets.front().size())).first;
+  return known->second;
 }
 
 Result<> PostgresConnection::script(const char* text) {

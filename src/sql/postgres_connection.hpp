@@ -20,6 +20,8 @@ struct pg_result;
 
 namespace slipway::sql {
 
+class PostgresParameters;
+
 /// How long a connection waits for what. The server ends what passes the first three, whatever became of the client.
 struct PostgresPatience {
   std::chrono::milliseconds lock{20'000};        ///< for the other servers' writes
@@ -55,13 +57,15 @@ public:
   Result<> script(const char* text) override;
   void around_commit(std::function<void()> begin, std::function<void()> end) override;
 
+  /// One SELECT with each of some sets of parameters, which have the same types and no NULL among them if there is more
+  /// than one set. It may hold a '$' only before a parameter's number.
   struct Statement {
     std::string_view text;
-    std::span<const Parameter> parameters;
-    std::function<void(const Row&)> each;  ///< must not throw
+    std::vector<std::span<const Parameter>> sets;
+    std::function<void(std::size_t set, const Row&)> each;  ///< must not throw
   };
-  /// Runs statements one after another in one round trip, giving the rows of each once it came to its end. The first
-  /// that fails ends it; returns how many came before.
+  /// Runs statements one after another in one round trip, outside of any transaction, giving the rows of each once it
+  /// came to its end. The first that fails ends it; returns how many came before.
   std::size_t run_together(std::span<const Statement> statements);
 
   /// Begins a transaction, along with the first statement: BEGIN and its options.
@@ -99,7 +103,8 @@ private:
   PostgresConnection(pg_conn* connection, const PostgresAddress& address, const PostgresPatience& patience)
       : m_connection(connection), m_name(address.name), m_patience(patience) {}
   Result<> prepare_session();
-  void send(std::string_view text, std::span<const Parameter> parameters, const Rows& rows);
+  void send(std::string_view text, const PostgresParameters& parameters, const Rows& rows);
+  std::string_view text_for_many(const Statement& statement);
   void sent(int code, const Rows& rows);
   void sync();
   void settle();
@@ -114,6 +119,7 @@ private:
   const std::string m_name;
   const PostgresPatience m_patience;
   std::unordered_map<std::string_view, std::string> m_statements;  // their names on the server
+  std::unordered_map<std::string_view, std::string> m_texts_for_many;
   std::uint64_t m_prepared = 0;
   std::vector<std::string_view> m_new_statements;  // of them, those that may not have come to be prepared
   std::deque<Rows> m_waiting;                      // statements whose answers were not read yet

@@ -321,6 +321,27 @@ TEST_P(DatabaseContract, LookupsAtOnceEachGetTheirOwnRows) {
   for (auto& thread : threads) thread.join();
 }
 
+TEST_P(DatabaseContract, ALookupOfOthersTextIsNotTakenForTheirs) {
+  constexpr int items = 10;
+  for (int i = 0; i < items; ++i) ASSERT_TRUE(add(i, "name" + std::to_string(i)));
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 16; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 60; ++i) {
+        const std::int64_t from = (i + t) % (items + 2), count = t % 4;  // some find nothing
+        std::vector<std::int64_t> ids, wanted;
+        for (auto id = from; id < std::min<std::int64_t>(from + count, items); ++id) wanted.push_back(id);
+        const auto name = "name" + std::to_string(from);
+        const auto found =
+            m_database->look_up("SELECT id FROM item WHERE (id > $1 OR name = $2) AND id >= $1 ORDER BY id LIMIT $3",
+                                {from, name, count}, [&](const Row& row) { ids.push_back(row.integer(0)); });
+        ASSERT_TRUE(found) << found.error().message;
+        ASSERT_EQ(ids, wanted);
+      }
+    });
+  for (auto& thread : threads) thread.join();
+}
+
 TEST_P(DatabaseContract, ALookupThatFailsFailsAlone) {
   ASSERT_TRUE(add(1));
   std::vector<std::thread> threads;
@@ -330,7 +351,9 @@ TEST_P(DatabaseContract, ALookupThatFailsFailsAlone) {
         int rows = 0;
         const auto count_rows = [&](const Row&) { ++rows; };
         if (t % 3 == 0) {
-          EXPECT_FALSE(m_database->look_up("SELECT nothing FROM item", {}, count_rows));
+          const auto* text = i % 2 == 0 ? "SELECT nothing FROM item WHERE id = $1" : "SELECT nothing FROM item";
+          const Parameter id = std::int64_t{t};
+          EXPECT_FALSE(m_database->look_up(text, std::span(&id, i % 2 == 0 ? 1 : 0), count_rows));
           EXPECT_EQ(rows, 0);
         } else if (t % 3 == 1) {
           const auto thrown =
