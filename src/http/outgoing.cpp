@@ -127,8 +127,11 @@ Shipping Outgoing::ship(Transport& transport, std::size_t allowance) {
   while (m_body_sent < m_body_size) {
     if (allowance == 0) return Shipping::more;
     IoResult io;
-    if (const auto next = next_slice(std::min(allowance, read_ahead_window)); next.file) {
+    if (next_slice(1).file) {
       if (m_body_sent >= std::max(warm_until, m_warm_until) && !is_warm()) return Shipping::cold;
+      // Not a byte further: what comes from elsewhere may not be there yet.
+      const auto warm = std::max(warm_until, m_warm_until) - m_body_sent;
+      const auto next = next_slice(std::min<std::uint64_t>(allowance, warm));
       io = transport.send_file(next.file->get(), next.range);
     } else {
       const auto rest = memory().subspan(m_body_sent);

@@ -25,16 +25,29 @@ public:
     const std::lock_guard lock(m_mutex);
     return m_filled - std::min(m_filled, offset);
   }
-  Result<> fill(ByteRange range) override {
-    std::unique_lock lock(m_mutex);
+  using Filling::fill;
+  Result<> fill(ByteRange range, const std::function<void()>& progress) override {
     const auto end = range.offset + range.length;
-    m_wanted.wait(lock, [&] { return m_allowed >= std::min(end, m_broken_at); });
-    if (end > m_broken_at) return fail(m_failure, "the well is dry");
-    if (end <= m_filled) return {};
-    const std::string bytes(end - m_filled, 'w');
-    TRY(write_all(m_file->get(), as_bytes(bytes), m_filled));
-    m_filled = end;
+    std::unique_lock lock(m_mutex);
+    m_most_wanted = std::max(m_most_wanted, range.length);
+    while (m_filled < end) {
+      m_wanted.wait(lock, [&] { return m_allowed > m_filled || m_filled >= std::min(end, m_broken_at); });
+      if (m_filled >= end) break;
+      const auto until = std::min({end, m_allowed, m_broken_at});
+      if (until <= m_filled) return fail(m_failure, "the well is dry");
+      const std::string bytes(until - m_filled, 'w');
+      TRY(write_all(m_file->get(), as_bytes(bytes), m_filled));
+      m_filled = until;
+      lock.unlock();
+      m_wanted.notify_all();
+      progress();
+      lock.lock();
+    }
     return {};
+  }
+  std::uint64_t most_wanted() const {
+    const std::lock_guard lock(m_mutex);
+    return m_most_wanted;
   }
   void allow(std::uint64_t until) {
     {
@@ -53,6 +66,7 @@ private:
   mutable std::mutex m_mutex;  // guards what follows
   std::condition_variable m_wanted;
   std::uint64_t m_filled = 0;
+  std::uint64_t m_most_wanted = 0;
   std::uint64_t m_allowed = size;
   std::uint64_t m_broken_at = size;
   Failure m_failure = Failure::unavailable;
@@ -68,7 +82,7 @@ protected:
   }
 
   const test::TempDirectory m_directory;
-  const std::shared_ptr<Tap> m_tap = std::make_shared<Tap>(m_directory / "file");
+  std::shared_ptr<Tap> m_tap = std::make_shared<Tap>(m_directory / "file");
   RunningServer m_server{[this](Request& request) { return handle(request); }};
 };
 
@@ -81,6 +95,31 @@ TEST_F(FilledBody, IsSentAsItComes) {
   EXPECT_EQ(answer.status(), 200);
   EXPECT_TRUE(answer.body == std::string(size, 'w'));
   EXPECT_EQ(client.ask("GET /").body.size(), size);
+}
+
+TEST_F(FilledBody, ItsBeginningIsSentWhileTheRestOfOneStepStillComes) {
+  auto client = m_server.connect();
+  m_tap->allow(3 * read_ahead_window);
+  client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_TRUE(client.wait_for(2 * read_ahead_window));  // a window goes out once all of it is there
+  EXPECT_EQ(m_tap->most_wanted(), size);
+  m_tap->allow(size);
+  EXPECT_EQ(client.answer().body.size(), size);
+}
+
+TEST_F(FilledBody, NothingIsSentBeforeItIsThere) {
+  for (std::size_t until = 64U << 10; until < size; until += 640U << 10) {
+    const auto tap = std::make_shared<Tap>(m_directory / std::to_string(until));
+    m_tap = tap;
+    auto client = m_server.connect();
+    tap->allow(std::max(until, read_ahead_window));
+    client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    EXPECT_TRUE(client.wait_for(64U << 10));
+    tap->allow(size);
+    const auto answer = client.answer();
+    ASSERT_EQ(answer.body.size(), size);
+    ASSERT_EQ(answer.body.find_first_not_of('w'), answer.body.npos);
+  }
 }
 
 TEST_F(FilledBody, HoldsUpNobodyElse) {

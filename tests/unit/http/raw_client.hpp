@@ -85,6 +85,13 @@ public:
     return out;
   }
 
+  /// True once so many bytes have come that no answer has taken.
+  bool wait_for(std::size_t bytes) {
+    while (m_waiting.size() < bytes && receive()) {
+    }
+    return m_waiting.size() >= bytes;
+  }
+
   /// Everything until the server ends the connection.
   std::string rest() {
     while (receive()) {
