@@ -6,6 +6,7 @@
 #include "base/result.hpp"
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -35,8 +36,12 @@ public:
   virtual ~Filling() = default;
   /// How many bytes the file has from `offset` on.
   virtual std::uint64_t filled(std::uint64_t offset) const = 0;
-  /// Returns once the file has these bytes. Fails as the place does that they come from.
-  virtual Result<> fill(ByteRange range) = 0;
+  /// Returns once the file has these bytes. Fails as the place does that they come from. `progress` is called whenever
+  /// more of them came.
+  virtual Result<> fill(ByteRange range, const std::function<void()>& progress) = 0;
+  Result<> fill(ByteRange range) {
+    return fill(range, [] {});
+  }
 };
 
 /// A part of an open file that several may read at once; the file closes with its last holder.

@@ -17,6 +17,7 @@ constexpr std::uint64_t file_room_min = 4096;     // a block of the file system
 constexpr std::uint64_t large_part = 8;           // what is larger than this part of a cache is not kept in it
 constexpr std::uint64_t kept_behind = 64U << 20;  // of an unnamed copy: more than any socket may still be sending
 constexpr std::uint64_t given_back = 16U << 20;   // at a time
+constexpr std::size_t written_at_once = 256U << 10, piece_max = 16U << 10;
 const std::string part_suffix = ".part";
 
 std::uint64_t room_of(std::uint64_t size) { return std::max(size, file_room_min); }
@@ -48,18 +49,22 @@ public:
     return end_of(m_there, offset) - offset;
   }
 
-  Result<> fill(ByteRange range) override {
+  using Filling::fill;
+  Result<> fill(ByteRange range, const std::function<void()>& progress) override {
     std::unique_lock lock(m_mutex);
     const auto end = range.offset + range.length;
     for (auto at = range.offset; (at = end_of(m_there, at)) < end;) {
       if (end_of(m_coming, at) > at) {  // somebody else brings it; if that fails, we do
         m_changed.wait(lock);
+        lock.unlock();
+        progress();
+        lock.lock();
         continue;
       }
       const auto stop = std::min({end, begin_after(m_there, at), begin_after(m_coming, at)});
       m_coming.emplace(at, stop);
       lock.unlock();
-      auto brought = bring({at, stop - at});
+      auto brought = bring({at, stop - at}, progress);
       lock.lock();
       m_coming.erase(at);
       m_changed.notify_all();
@@ -88,16 +93,28 @@ private:
     return after == stretches.end() ? m_size : after->first;
   }
 
-  Result<> bring(ByteRange range) {
+  Result<> bring(ByteRange range, const std::function<void()>& progress) {
     auto at = range.offset;
-    return m_fetch(range, [&](ByteView piece) -> Result<> {
-      TRY(write_all(m_file->get(), piece, at));
-      const std::lock_guard lock(m_mutex);
-      add(at, at + piece.size());
-      at += piece.size();
+    std::string gathered;  // pieces are small, and each write has its price
+    const auto keep = [&]() -> Result<> {
+      TRY(write_all(m_file->get(), as_bytes(gathered), at));
+      {
+        const std::lock_guard lock(m_mutex);
+        add(at, at + gathered.size());
+      }
+      at += gathered.size();
+      gathered.clear();
       m_changed.notify_all();
+      progress();
       return {};
+    };
+    gathered.reserve(std::min<std::uint64_t>(range.length, written_at_once + piece_max));
+    const auto fetched = m_fetch(range, [&](ByteView piece) -> Result<> {
+      gathered += as_text(piece);
+      return gathered.size() < written_at_once ? Result<>() : keep();
     });
+    const auto kept = keep();  // what came is not asked for again
+    return fetched ? kept : fetched;
   }
 
   void add(std::uint64_t begin, std::uint64_t end) {

@@ -18,11 +18,8 @@ static void bring_into_memory(const Fd& nowhere, const FileSlice& slice) {
   }
 }
 
-static Result<> bring(const Fd& nowhere, const FileSlice& slice) {
-  if (slice.filling) TRY(slice.filling->fill(slice.range));
-  bring_into_memory(nowhere, slice);  // what was filled long ago may be on the disk only
-  return {};
-}
+/// What is fetched in one step where others wait: enough that a request is little beside it.
+constexpr std::uint64_t shared_step = 8U << 20;
 
 ReadAhead::ReadAhead(std::size_t threads, std::size_t queue_max) : m_queue_max(queue_max) {
   for (std::size_t i = 0; i < threads; ++i) m_threads.emplace_back([this] { run(); });
@@ -38,11 +35,11 @@ ReadAhead::~ReadAhead() {
 }
 
 void ReadAhead::read(FileSlice slice, std::uint64_t waited_for, std::function<void(Result<>)> ready) {
+  m_waiting.fetch_add(1, std::memory_order_relaxed);
   {
     const std::lock_guard lock(m_mutex);
     m_jobs.push_back({std::move(slice), waited_for, std::move(ready)});
   }
-  m_waiting.fetch_add(1, std::memory_order_relaxed);
   m_wake.notify_one();
 }
 
@@ -55,22 +52,54 @@ void ReadAhead::run() {
     auto job = std::move(m_jobs.front());
     m_jobs.pop_front();
     lock.unlock();
-    const auto first = std::min(job.slice.range.length, job.waited_for);
-    auto& slice = job.slice;
-    auto got = bring(nowhere, {slice.file, {slice.range.offset, first}, slice.filling});
-    m_waiting.fetch_sub(1, std::memory_order_relaxed);
-    bool goes_on = got.has_value();
-    job.ready(std::move(got));
-    // While that is sent, what comes next; unless somebody waits. From elsewhere in one step, for each is a request.
-    auto rest = ByteRange{slice.range.offset + first, slice.range.length - first};
-    while (goes_on && rest.length > 0 && waiting() == 0) {
-      const auto step = slice.filling ? rest.length : std::min(rest.length, job.waited_for);
-      goes_on = bring(nowhere, {slice.file, {rest.offset, step}, slice.filling}).has_value();  // else found again
-      rest = {rest.offset + step, rest.length - step};
-    }
+    const auto& [file, range, filling] = job.slice;
+    if (filling && filling->filled(range.offset) < range.length)
+      fetch(nowhere, job);
+    else
+      read_file(nowhere, job);
     job = {};
     lock.lock();
   }
+}
+
+void ReadAhead::read_file(const Fd& nowhere, Job& job) {
+  const auto& slice = job.slice;
+  const auto first = std::min(slice.range.length, job.waited_for);
+  bring_into_memory(nowhere, {slice.file, {slice.range.offset, first}});
+  tell(job, {});
+  // While that is sent, what comes next; unless somebody waits.
+  auto rest = ByteRange{slice.range.offset + first, slice.range.length - first};
+  while (rest.length > 0 && waiting() == 0) {
+    const auto step = std::min(rest.length, job.waited_for);
+    bring_into_memory(nowhere, {slice.file, {rest.offset, step}});
+    rest = {rest.offset + step, rest.length - step};
+  }
+}
+
+void ReadAhead::fetch(const Fd& nowhere, Job& job) {
+  const auto& slice = job.slice;
+  const auto first = std::min(slice.range.length, job.waited_for);
+  const auto length =
+      is_anybody_queued() ? std::min(slice.range.length, std::max(first, shared_step)) : slice.range.length;
+  const auto tell_if_there = [&] {
+    if (job.ready && slice.filling->filled(slice.range.offset) >= first) tell(job, {});
+  };
+  // What was filled long ago may be on the disk only.
+  if (slice.filling->filled(slice.range.offset) >= first)
+    bring_into_memory(nowhere, {slice.file, {slice.range.offset, first}});
+  tell_if_there();
+  auto filled = slice.filling->fill({slice.range.offset, length}, tell_if_there);
+  if (job.ready) tell(job, std::move(filled));  // else whoever comes to what is missing finds out again
+}
+
+void ReadAhead::tell(Job& job, Result<> result) {
+  m_waiting.fetch_sub(1, std::memory_order_relaxed);
+  std::exchange(job.ready, nullptr)(std::move(result));
+}
+
+bool ReadAhead::is_anybody_queued() {
+  const std::lock_guard lock(m_mutex);
+  return !m_jobs.empty();
 }
 
 }  // namespace slipway::http

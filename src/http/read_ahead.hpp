@@ -22,9 +22,9 @@ public:
   ~ReadAhead();
 
   /// Reads the slice, and calls `ready` on one of its threads once the first `waited_for` bytes are there, or cannot be
-  /// had from elsewhere; the rest is read while nobody else waits.
-  /// Queues without bound: what bounds it is that each answer has at most one read waiting, and that an answer begins
-  /// only while is_full() is false.
+  /// had from elsewhere; the rest is read while nobody else waits. What comes from elsewhere comes in one step, for
+  /// each is a request there: a shorter one where others wait for a thread. Queues without bound: what bounds it is
+  /// that each answer has at most one read waiting, and that an answer begins only while is_full() is false.
   void read(FileSlice slice, std::uint64_t waited_for, std::function<void(Result<>)> ready);
 
   /// A new answer that needs the disk should be refused.
@@ -38,6 +38,10 @@ private:
     std::function<void(Result<>)> ready;
   };
   void run();
+  void read_file(const Fd& nowhere, Job& job);
+  void fetch(const Fd& nowhere, Job& job);
+  void tell(Job& job, Result<> result);
+  bool is_anybody_queued();
 
   const std::size_t m_queue_max;
   std::atomic<std::size_t> m_waiting{0};

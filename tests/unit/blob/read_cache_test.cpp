@@ -131,6 +131,27 @@ TEST_F(ReadCacheTest, GoesOnReadingWhatWasGivenUp) {
   EXPECT_THAT(files(), testing::Contains("aa"));
 }
 
+TEST_F(ReadCacheTest, TellsAllWhoWaitForItHowItGoesOn) {
+  constexpr std::size_t size = 2U << 20;
+  Remote remote(size);
+  const auto cache = open(16U << 20);
+  const auto slice = cache->open("aa", size, {0, size}, remote.fetch());
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; ++i)
+    threads.emplace_back([&] {
+      std::vector<std::uint64_t> seen;
+      EXPECT_TRUE(slice->filling->fill({0, size}, [&] { seen.push_back(slice->filling->filled(0)); }));
+      EXPECT_TRUE(std::ranges::is_sorted(seen));
+      EXPECT_TRUE(seen.empty() || seen.back() == size);
+    });
+  for (auto& thread : threads) thread.join();
+  int times = 0;
+  EXPECT_EQ(remote.bytes_asked(), size);
+  EXPECT_TRUE(slice->filling->fill({0, size}, [&] { ++times; }));
+  EXPECT_EQ(times, 0);  // nothing more came
+  EXPECT_EQ(read(slice), remote.bytes);
+}
+
 TEST_F(ReadCacheTest, HasNothingOfWhatIsTooLarge) {
   const auto cache = open(8 * 4096);
   Remote remote(4097);
