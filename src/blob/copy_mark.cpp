@@ -73,8 +73,9 @@ Result<> CopyMark::become(const std::string& identity) {
   return {};
 }
 
-Result<> CopyMark::finish_as_original() {
+Result<> CopyMark::finish_as_original(const std::function<Result<>()>& settle) {
   TRY(become(m_original));
+  TRY(settle());
   return m_root->remove(mark_name);
 }
 

@@ -26,8 +26,9 @@ public:
   const std::string& identity() const { return m_identity; }
   const std::set<std::string>& damaged_packs() const { return m_damaged_packs; }
   Result<> set_damaged_packs(std::set<std::string> packs);
-  /// Makes it the store that it is a copy of: that one is lost, or is left.
-  Result<> finish_as_original();
+  /// Makes it the store that it is a copy of: that one is lost, or is left. `settle` puts the catalog in its place. May
+  /// be called again after a failure.
+  Result<> finish_as_original(const std::function<Result<>()>& settle);
   /// Makes it a store of its own; `pair` has the catalog belong to its identity from then on. May be called again after
   /// a failure.
   Result<> finish(const std::function<Result<>(const std::string& identity)>& pair);

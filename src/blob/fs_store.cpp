@@ -5,6 +5,7 @@
 #include "blob/pack_format.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <fcntl.h>
@@ -126,11 +127,18 @@ private:
   bool m_suspended;         // a token exists: the file must outlive this object
 };
 
-/// Nothing is there but what the first start may have died over.
+static constexpr std::array store_folders = {"raw", "packs", "uploads"};
+
+/// Nothing is there but what the first start, or a first copy, may have died over.
 static Result<bool> is_unused(const fs::path& directory) {
+  constexpr std::array ours = {"store.id.new", "copy.id.new", "copying.lock"};
   std::error_code error;
-  for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error))
-    if (at->path().filename() != "store.id.new" && at->path().filename() != "copy.id.new") return false;
+  for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+    const auto name = at->path().filename();
+    const bool is_empty_folder =
+        std::ranges::find(store_folders, name) != store_folders.end() && fs::is_empty(at->path(), error);
+    if (!error && !is_empty_folder && std::ranges::find(ours, name) == std::end(ours)) return false;
+  }
   if (error) return fail_errno(error.value(), "looking into " + directory.string());
   return true;
 }
@@ -153,7 +161,7 @@ Result<std::unique_ptr<FsStore>> FsStore::open(const fs::path& directory, std::u
 
 Result<> FsStore::make_folders(const fs::path& directory) {
   std::error_code error;
-  for (const auto* folder : {"raw", "packs", "uploads"}) {
+  for (const auto* folder : store_folders) {
     fs::create_directories(directory / folder, error);
     if (error) return fail_errno(error.value(), "making " + (directory / folder).string());
   }
@@ -169,10 +177,16 @@ Result<std::unique_ptr<FsStore>> FsStore::open_copy(const fs::path& directory) {
     if (!unused) return no_store(directory.string(), false);
   }
   TRY(make_folders(directory));
-  for (fs::directory_iterator at(directory / "uploads", error), end; !error && at != end; at.increment(error))
-    if (at->path().extension() == copy_suffix) fs::remove(at->path(), error);  // a killed copy left it
-  if (error) return fail_errno(error.value(), "looking into " + (directory / "uploads").string());
   return std::unique_ptr<FsStore>(new FsStore(directory, 0));
+}
+
+Result<> FsStore::discard_unfinished() {
+  const auto uploads = m_directory / "uploads";
+  std::error_code error;
+  for (fs::directory_iterator at(uploads, error), end; !error && at != end; at.increment(error))
+    if (at->path().extension() == copy_suffix) fs::remove(at->path(), error);
+  if (error) return fail_errno(error.value(), "looking into " + uploads.string());
+  return {};
 }
 
 Result<std::unique_ptr<FsStore>> FsStore::open_existing(const fs::path& directory) { return open_made(directory, 0); }
@@ -314,6 +328,17 @@ Result<Fd> FsStore::hold_removals() {
   TRY_ASSIGN(Fd file, open_file(lock, O_RDWR | O_CREAT));
   while (::flock(file.get(), LOCK_EX) < 0)
     if (errno != EINTR) return fail_errno(errno, "locking " + lock.string());
+  return file;
+}
+
+Result<Fd> FsStore::hold_copying() {
+  const auto lock = m_directory / "copying.lock";
+  TRY_ASSIGN(Fd file, open_file(lock, O_RDWR | O_CREAT));
+  while (::flock(file.get(), LOCK_EX | LOCK_NB) < 0) {
+    if (errno == EWOULDBLOCK)
+      return fail(Failure::busy, m_directory.string() + " is being copied from, or to: wait until that has ended");
+    if (errno != EINTR) return fail_errno(errno, "locking " + lock.string());
+  }
   return file;
 }
 

@@ -28,6 +28,8 @@ public:
   static Result<std::unique_ptr<FsStore>> open_existing(const std::filesystem::path& directory);
   /// One that is being made a copy of another, and has no identity yet.
   static Result<std::unique_ptr<FsStore>> open_copy(const std::filesystem::path& directory);
+  /// Takes from such a copy what a killed one left half done.
+  Result<> discard_unfinished();
 
   Result<FileSlice> open(const Location& location, ByteRange range) override;
   Result<std::unique_ptr<Upload>> begin(LocationId id, bool resumable) override;
@@ -50,6 +52,9 @@ public:
   /// Keeps everybody, in any process, from removing finished bytes while it lives: they fail with Failure::busy. Waits
   /// for those that are at it. For a copy of what a catalog spoke of at one moment.
   Result<Fd> hold_removals();
+  /// Keeps others from copying from here, or to here, while it lives; Failure::busy where somebody does. Packs grow: a
+  /// copy that comes late would put an older one in a newer one's place.
+  Result<Fd> hold_copying();
 
 private:
   friend class FsUpload;

@@ -71,20 +71,28 @@ Result<std::unique_ptr<S3Store>> S3Store::open_without_identity(s3::Bucket& buck
 
 Result<std::unique_ptr<S3Store>> S3Store::open(s3::Bucket& bucket, S3StoreOptions options) {
   TRY_ASSIGN(auto store, open_without_identity(bucket, std::move(options)));
-  TRY(store->find_identity());
+  TRY(store->find_identity(true));
+  return store;
+}
+
+Result<std::unique_ptr<S3Store>> S3Store::open_existing(s3::Bucket& bucket, S3StoreOptions options) {
+  TRY_ASSIGN(auto store, open_without_identity(bucket, std::move(options)));
+  TRY(store->find_identity(false));
   return store;
 }
 
 Result<std::unique_ptr<S3Store>> S3Store::open_copy(s3::Bucket& bucket, S3StoreOptions options) {
-  TRY_ASSIGN(auto store, open_without_identity(bucket, std::move(options)));
-  // What a killed copy left, which no row will ever name.
-  std::vector<s3::Multipart> left;
-  TRY(bucket.list_multiparts(store->path_of("raw/"), [&](const s3::Multipart& one) { left.push_back(one); }));
-  for (const auto& one : left) TRY(bucket.abort_multipart(one.key, one.upload_id));
-  return store;
+  return open_without_identity(bucket, std::move(options));
 }
 
-Result<> S3Store::find_identity() {
+Result<> S3Store::discard_unfinished() {
+  std::vector<s3::Multipart> left;
+  TRY(m_bucket.list_multiparts(path_of("raw/"), [&](const s3::Multipart& one) { left.push_back(one); }));
+  for (const auto& one : left) TRY(m_bucket.abort_multipart(one.key, one.upload_id));
+  return {};
+}
+
+Result<> S3Store::find_identity(bool make) {
   constexpr std::size_t digits = 32;
   const auto key = path_of("store.id");
   const auto read = [&]() -> Result<> {
@@ -103,6 +111,8 @@ Result<> S3Store::find_identity() {
     TRY_ASSIGN(const bool no_copy, m_bucket.is_empty(path_of("copy.id")));
     return no_store("'" + m_options.prefix + "' in the bucket", !no_copy);
   }
+  if (!make)
+    return fail(Failure::not_found, "there is nothing at '" + m_options.prefix + "' in the bucket: check the prefix");
   const auto text = random_hex(digits / 2);
   const auto made = m_bucket.create(key, {as_bytes(text), sha256_of(text)});
   if (!made && made.error().failure != Failure::conflict) return made;  // another replica was first

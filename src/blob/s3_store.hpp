@@ -44,8 +44,12 @@ class S3Store final : public BlobStore {
 public:
   /// A store that may be new. Failure::invalid where the prefix holds something else.
   static Result<std::unique_ptr<S3Store>> open(s3::Bucket& bucket, S3StoreOptions options);
+  /// Nothing is made: not_found where the prefix is empty.
+  static Result<std::unique_ptr<S3Store>> open_existing(s3::Bucket& bucket, S3StoreOptions options);
   /// One that is being made a copy of another, and has no identity yet.
   static Result<std::unique_ptr<S3Store>> open_copy(s3::Bucket& bucket, S3StoreOptions options);
+  /// Takes from such a copy what a killed one left half done, which no row will ever name: all multiparts.
+  Result<> discard_unfinished();
 
   bool is_remote() const override { return true; }
   /// By way of the cache. Small blobs are there when it returns, for their packs may be removed at any moment.
@@ -81,7 +85,7 @@ private:
 
   S3Store(s3::Bucket& bucket, S3StoreOptions options) : m_bucket(bucket), m_options(std::move(options)) {}
   static Result<std::unique_ptr<S3Store>> open_without_identity(s3::Bucket& bucket, S3StoreOptions options);
-  Result<> find_identity();
+  Result<> find_identity(bool make);
   Result<std::shared_ptr<const Fd>> spool_file();
   Result<> remove_upload(LocationId id, const std::string& kept = {});
   /// Among leftovers: whatever there is of a location but for that key, to be found by a listing.

@@ -127,30 +127,29 @@ Result<> Catalog::forget_deletion(blob::LocationId id) {
 
 /// Its bytes are a blob's, or are found by the row of something else. In a bucket there may be several objects of one
 /// id: whoever took an upload over has left another's.
-static bool is_known(sql::Session& session, const blob::Location& object) {
+static bool is_known(sql::Session& session, const blob::Location& object, bool unfinished) {
   if (object.kind == blob::LocationKind::old_pack)
     return session.number("SELECT 1 FROM pack WHERE key = $1", {object.key}).has_value();
   const auto id = static_cast<std::int64_t>(number_of(object.id));
   // A session has bytes outside the catalog once it was claimed, which is what raises its epoch.
-  if (session.number("SELECT 1 FROM deletion WHERE location = $1", {id}) ||
-      session.number("SELECT 1 FROM upload WHERE location = $1 AND epoch > 0", {id}))
+  if (unfinished && (session.number("SELECT 1 FROM deletion WHERE location = $1", {id}) ||
+                     session.number("SELECT 1 FROM upload WHERE location = $1 AND epoch > 0", {id})))
     return true;
   std::optional<std::string> key;
   session.run("SELECT key FROM location WHERE id = $1", {id}, [&](const sql::Row& row) { key = row.text(0); });
   const auto is_of_a_bucket = [](const std::string& name) { return name.find('.') != name.npos; };
   if (!key || *key == object.key || !is_of_a_bucket(*key) || !is_of_a_bucket(object.key)) return key.has_value();
-  return session
-      .number("SELECT 1 FROM deletion WHERE kind = $1 AND key LIKE $2 LIMIT 1",
-              {static_cast<std::int64_t>(blob::LocationKind::leftovers), "%" + object.key + "%"})
-      .has_value();
+  return unfinished &&
+         session.number("SELECT 1 FROM deletion WHERE kind = $1 AND key LIKE $2 LIMIT 1",
+                        {static_cast<std::int64_t>(blob::LocationKind::leftovers), "%" + object.key + "%"});
 }
 
-Result<std::vector<blob::Location>> Catalog::unknown(const std::vector<blob::Location>& objects) {
+Result<std::vector<blob::Location>> Catalog::unknown(const std::vector<blob::Location>& objects, bool unfinished) {
   std::vector<blob::Location> out;
   TRY(m_database.read([&](sql::Session& session) {
     out.clear();
     for (const auto& object : objects)
-      if (!is_known(session, object)) out.push_back(object);
+      if (!is_known(session, object, unfinished)) out.push_back(object);
   }));
   return out;
 }

@@ -26,6 +26,9 @@ public:
   // ---- itself (settings.cpp) ----
   Result<std::optional<std::string>> setting(std::string_view name);
   Result<> set_setting(std::string_view name, std::string_view value);
+  /// Asked, within the transaction of a write and after all others, whether it may be.
+  using Expectation = std::function<Result<>(sql::Session&)>;
+  Result<> set_setting(std::string_view name, std::string_view value, const Expectation& expect);
   /// Its value, which is `fresh` from now on if it had none: the same for all servers that ask at once.
   Result<std::string> setting_or(std::string_view name, std::string_view fresh);
   /// True if `holder` has the lease for `duration` from now on: nobody else's has been running.
@@ -38,8 +41,11 @@ public:
   Result<std::vector<std::string>> risks() { return m_database.risks(); }
   /// Remembers the store's identity the first time; afterwards Failure::conflict for another one.
   Result<> pair_with_store(const std::string& store_id);
-  /// All its bytes are in another store now, to which it belongs from here on. Nobody else uses it meanwhile.
-  Result<> move_to_store(const std::string& store_id);
+  /// All its bytes are in another store now, to which it belongs from here on; sessions, and what was to be removed,
+  /// were the other one's and are forgotten. Nobody else uses it meanwhile, which `expect` is asked.
+  Result<> move_to_store(const std::string& store_id, const Expectation& expect);
+  /// Returns once all writes that others have begun are over: what is read afterwards knows of them.
+  Result<> wait_for_writes();
   /// A location id nobody had before and nobody gets again.
   Result<blob::LocationId> next_location();
   /// What the next one to be reserved is at least.
@@ -112,7 +118,8 @@ public:
 
   /// Those of the store's objects that no row knows: no blob lies there, no session may go on from them, and they are
   /// not in the deletion queue. What is being pushed at this moment may be among them.
-  Result<std::vector<blob::Location>> unknown(const std::vector<blob::Location>& objects);
+  /// With `unfinished` false sessions and the queue do not count.
+  Result<std::vector<blob::Location>> unknown(const std::vector<blob::Location>& objects, bool unfinished = true);
 
   // ---- packs (packs.cpp) ----
   /// Enters a pack that is about to be put, so that it is found whatever becomes of that.

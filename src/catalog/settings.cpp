@@ -66,11 +66,20 @@ Result<std::optional<std::string>> Catalog::setting(std::string_view name) {
   return value;
 }
 
+static void put_setting(sql::Session& session, std::string_view name, std::string_view value) {
+  session.run(
+      "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value",
+      {name, value});
+}
+
 Result<> Catalog::set_setting(std::string_view name, std::string_view value) {
+  return set_setting(name, value, [](sql::Session&) { return Result<>(); });
+}
+
+Result<> Catalog::set_setting(std::string_view name, std::string_view value, const Expectation& expect) {
   return m_database.write([&](sql::Session& session) -> Result<> {
-    session.run(
-        "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value",
-        {name, value});
+    TRY(expect(session));
+    put_setting(session, name, value);
     return {};
   });
 }
@@ -117,7 +126,7 @@ Result<> Catalog::pair_with_store(const std::string& store_id) {
   return {};
 }
 
-Result<> Catalog::move_to_store(const std::string& store_id) {
+Result<> Catalog::move_to_store(const std::string& store_id, const Expectation& expect) {
   for (std::optional<std::int64_t> last = 0; last;)
     TRY(m_database.write([&, after = *last](sql::Session& session) -> Result<> {
       last = session.number("SELECT MAX(id) FROM (SELECT id FROM location WHERE id > $1 ORDER BY id LIMIT 10000) t",
@@ -125,7 +134,17 @@ Result<> Catalog::move_to_store(const std::string& store_id) {
       if (last) session.run("UPDATE location SET store = $1 WHERE id > $2 AND id <= $3", {store_id, after, *last});
       return {};
     }));
-  return set_setting("store_id", store_id);
+  return m_database.write([&](sql::Session& session) -> Result<> {
+    TRY(expect(session));
+    session.run("DELETE FROM upload");
+    session.run("DELETE FROM deletion");
+    put_setting(session, "store_id", store_id);
+    return {};
+  });
+}
+
+Result<> Catalog::wait_for_writes() {
+  return m_database.write([](sql::Session&) { return Result<>(); });
 }
 
 Result<blob::LocationId> Catalog::next_location() {

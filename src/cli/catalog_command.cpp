@@ -37,19 +37,32 @@ Result<CatalogCopyReport> copy_to_file(sql::Database& from, const Config& to, co
   return report;
 }
 
+/// SQLite's catalog lies beside the files of its store, if these are files.
+Result<> expect_beside_store(const Config& from, const Config& to) {
+  std::error_code error;
+  if (!to.catalog.empty() || !to.store.empty()) return {};
+  if (fs::weakly_canonical(to.data, error) == fs::weakly_canonical(from.data, error)) return {};
+  return fail(
+      Failure::invalid,
+      fmt::format("the store is files in {}, beside which its catalog has to be: copy it there; 'slipway backup' "
+                  "and 'slipway restore' bring both to another directory",
+                  from.data.string()));
+}
+
 Result<CatalogCopyReport> copy(const Config& from, const Config& to, bool keep_source, const Clock& clock) {
   if (from.catalog == to.catalog && (!to.catalog.empty() || from.data == to.data))
     return fail(Failure::invalid, "the catalog is there already: name another place by --to");
+  TRY(expect_beside_store(from, to));
+  const auto target = CatalogPlace::name_of(to);
   TRY_ASSIGN(auto place, CatalogPlace::open(from, clock, CatalogUse::existing));
-  TRY(expect_not_moved(*place.catalog));
+  TRY(expect_not_moved(*place.catalog, target));  // a copy that was cut short after it was marked is made anew
   TRY_ASSIGN(auto quiet, Quiet::expect(from, place));
-  const moving::CatalogCopyOptions options{.unfinished = true, .advance = [&](std::uint64_t) { return quiet.renew(); }};
-  auto report = to.catalog.empty() ? copy_to_file(*place.database, to, clock, options)
-                                   : copy_to_database(*place.database, to, clock, options);
-  TRY(report);
-  TRY(quiet.renew());
-  if (!keep_source) TRY(mark_as_moved(*place.catalog, CatalogPlace::name_of(to)));
-  return report;
+  const moving::CatalogCopyOptions options{
+      .unfinished = true,
+      .advance = [&](std::uint64_t) { return quiet.renew(); },
+      .settle = [&] { return keep_source ? quiet.renew() : mark_as_moved(*place.catalog, target, quiet); }};
+  return to.catalog.empty() ? copy_to_file(*place.database, to, clock, options)
+                            : copy_to_database(*place.database, to, clock, options);
 }
 
 }  // namespace
@@ -72,7 +85,9 @@ int run_catalog_copy(const Common& common, const CatalogOptions& options) {
   }
   fmt::print("{} holds the catalog: {} rows, equal to those of {}\n", CatalogPlace::name_of(to), copied->rows,
              CatalogPlace::name_of(*from));
-  if (!options.keep_source) fmt::print("servers refuse the one that it was copied from\n");
+  fmt::print("{}\n", options.keep_source
+                         ? "once a server has served from one of the two, the other is of no use: they share a store"
+                         : "servers refuse the one that it was copied from");
   fmt::print("Next: {}\n", serve_command(to));
   return exit_done;
 }

@@ -32,24 +32,32 @@ struct CatalogPlace {
   static std::string name_of(const Config& config);
 };
 
-/// Tells that nobody serves from a catalog, and keeps servers from beginning to where they can be kept.
+/// Tells that nobody serves from a catalog. Servers are kept from beginning to by a lock on the data directory; those
+/// that share a database cannot be, and are noticed.
 class Quiet {
 public:
   /// Failure::busy where a server uses it; waits a while for one that has just stopped.
   static Result<Quiet> expect(const Config& config, CatalogPlace& place);
-  /// Now and then in long work.
+  /// Now and then in long work, which is in vain once it fails.
   Result<> renew();
+  /// The same within a write, for the one by which servers know what was done: a server reads that once all writes that
+  /// began before it connected are over (DataDirectory). Fails as well where one came and went.
+  Result<> expect_still(sql::Session& session) const;
 
 private:
   std::optional<DirectoryLock> m_lock;
-  std::unique_ptr<lifecycle::Lease> m_lease;
+  std::unique_ptr<lifecycle::Lease> m_lease;  // that of a server's, so that those which begin leave the store alone
+  sql::Database* m_database = nullptr;
+  std::int64_t m_first_free_location = 0;
+  std::chrono::steady_clock::time_point m_looked_at{};
 };
 
 /// That a catalog belongs to a store, for those that write to neither.
 Result<> expect_pair(catalog::Catalog& catalog, StorePlace& store);
 
-/// Where a catalog was copied to is where it goes on: Failure::conflict for the one it was copied from.
-Result<> expect_not_moved(catalog::Catalog& catalog);
-Result<> mark_as_moved(catalog::Catalog& catalog, const std::string& to);
+/// Where a catalog was copied to is where it goes on: Failure::conflict for the one it was copied from. `unless_to`:
+/// for those that go on copying it there.
+Result<> expect_not_moved(catalog::Catalog& catalog, const std::string& unless_to = {});
+Result<> mark_as_moved(catalog::Catalog& catalog, const std::string& to, const Quiet& quiet);
 
 }  // namespace slipway::cli

@@ -55,6 +55,7 @@ Result<std::unique_ptr<StorePlace>> open_twin(const fs::path& backup, const std:
   if (known != identity)
     return fail(Failure::conflict, fmt::format("{} belongs to store {}, this is store {}: choose another directory",
                                                store.string(), known, identity));
+  TRY(place->discard_unfinished());
   return place;
 }
 
@@ -165,6 +166,7 @@ Result<BackupReport> restore(const fs::path& from, const Config& to, const Clock
   TRY_ASSIGN(const auto target, StorePlace::open(to, clock, StoreUse::copy));
   TRY_ASSIGN(auto mark,
              blob::CopyMark::begin(target->root(), target->name(), original, [&] { return target->is_unused(); }));
+  if (mark.identity().empty()) TRY(target->discard_unfinished());
   BackupReport report;
   TRY_ASSIGN(report.blobs, copy_blobs(*catalog.catalog, source->store(), target->store()));
   TRY_ASSIGN(auto fresh, FreshCatalog::begin(to.data));
@@ -173,8 +175,7 @@ Result<BackupReport> restore(const fs::path& from, const Config& to, const Clock
     TRY(copied.catalog->forget_unfinished());
     TRY(copied.catalog->leave_locations());
   }
-  TRY(mark.finish_as_original());
-  if (to.catalog.empty()) TRY(fresh.settle());
+  TRY(mark.finish_as_original([&] { return to.catalog.empty() ? fresh.settle() : Result<>(); }));
   return report;
 }
 

@@ -81,8 +81,9 @@ Result<> DataDirectory::open_catalog(const Config& config) {
 
 /// Store and catalog belong together, and the one is not from before the other.
 Result<> DataDirectory::pair() {
-  TRY(expect_not_moved(catalog()));
-  TRY(catalog().pair_with_store(m_store_id));
+  // Whoever moves it has seen that we are connected, or we see that it was moved: see Quiet.
+  if (catalog().is_shared()) TRY(catalog().wait_for_writes());
+  TRY(expect_place());
   TRY_ASSIGN(const auto first_free, catalog().first_free_location());
   TRY_ASSIGN(const auto highest, store().highest(first_free));
   TRY_ASSIGN(const bool skipped,
@@ -92,6 +93,11 @@ Result<> DataDirectory::pair() {
               "counted by 'slipway doctor --deep'",
               {{"catalog", m_catalog.name}});
   return {};
+}
+
+Result<> DataDirectory::expect_place() {
+  TRY(expect_not_moved(catalog()));
+  return catalog().pair_with_store(m_store_id);
 }
 
 DataDirectory::~DataDirectory() {

@@ -35,6 +35,9 @@ public:
   Result<> compare_clocks() { return m_catalog.shared_clock ? m_catalog.shared_clock->compare() : Result<>(); }
   const std::filesystem::path& path() const { return m_path; }
 
+  /// The catalog still belongs here, and goes on here; Failure::conflict where not.
+  Result<> expect_place();
+
   /// Tells clients on this machine where the server listens.
   Result<> announce(const std::vector<std::string>& urls);
 

@@ -126,17 +126,21 @@ Result<> tell_risks(catalog::Catalog& catalog) {
   return {};
 }
 
-/// Fails where a newer server that shares the catalog has made of it what this one cannot use: what it would write from
-/// then on might be wrong.
-Result<> check_schema(catalog::Catalog& catalog) {
+/// Fails where a newer server that shares the catalog has made of it what this one cannot use, or it goes on in another
+/// place or with another store: what it would write from then on would be wrong.
+Result<> check_catalog(DataDirectory& directory) {
+  auto& catalog = directory.catalog();
   if (!catalog.is_shared()) return {};
   const auto version = catalog.schema_version();
-  if (version || version.error().failure != Failure::invalid) return {};  // else it cannot be asked now
-  log::error("stopping", {{"error", version.error().message}});
-  return std::unexpected(version.error());
+  auto usable = version ? directory.expect_place() : std::unexpected(version.error());
+  const bool is_known =
+      usable || usable.error().failure == Failure::invalid || usable.error().failure == Failure::conflict;
+  if (usable || !is_known) return {};  // else it cannot be asked now
+  log::error("stopping", {{"error", usable.error().message}});
+  return usable;
 }
 
-/// Until SIGTERM or SIGINT, or until check_schema() fails; SIGHUP and a look every two seconds read the users again.
+/// Until SIGTERM or SIGINT, or until check_catalog() fails; SIGHUP and a look every two seconds read the users again.
 Result<> wait_for_end(const Signals& signals, access::Access& access, DataDirectory& directory) {
   constexpr unsigned looks_at_clocks = 15;
   for (unsigned look = 1;; ++look) {
@@ -148,7 +152,7 @@ Result<> wait_for_end(const Signals& signals, access::Access& access, DataDirect
       log::info("stopping", {{"signal", number == SIGTERM ? "SIGTERM" : "SIGINT"}});
       return {};
     }
-    TRY(check_schema(directory.catalog()));
+    TRY(check_catalog(directory));
     if (const auto reloaded = access.reload_if_changed(); !reloaded)
       log::error("the new users cannot be used; the old ones stay", {{"error", reloaded.error().message}});
     else if (*reloaded)

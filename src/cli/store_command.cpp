@@ -36,11 +36,20 @@ moving::CopyOptions copy_options(const StoreOptions& options, Progress& progress
           }};
 }
 
+/// The source is still what it was: one whose disk has gone has lost every blob, it seems.
+Result<> expect_still_there(StorePlace& source, const std::string& identity) {
+  TRY_ASSIGN(const auto now, source.root().get("store.id"));
+  if (now.starts_with(identity)) return {};
+  return fail(Failure::conflict, source.name() + " has become another store meanwhile");
+}
+
 /// The catalog goes on with the copy; the store that it was made of is nobody's from then on.
-Result<> finish(catalog::Catalog& catalog, StorePlace& target, blob::CopyMark& mark, Outcome& outcome) {
-  TRY(catalog.forget_unfinished());  // that is the other store's
+Result<> finish(catalog::Catalog& catalog, StorePlace& target, blob::CopyMark& mark, Quiet& quiet, Outcome& outcome) {
+  TRY(quiet.renew());
   TRY_ASSIGN(outcome.removed, moving::remove_unknown(catalog, target.store()));
-  return mark.finish([&](const std::string& identity) { return catalog.move_to_store(identity); });
+  return mark.finish([&](const std::string& identity) {
+    return catalog.move_to_store(identity, [&](sql::Session& session) { return quiet.expect_still(session); });
+  });
 }
 
 /// Servers may go on meanwhile, unless it is to be finished.
@@ -56,8 +65,11 @@ Result<Outcome> copy(const Config& from, const Config& to, const StoreOptions& o
   TRY_ASSIGN(const auto source, StorePlace::open(from, clock, StoreUse::beside));
   TRY_ASSIGN(const auto identity, source->store().identity());
   TRY_ASSIGN(const auto target, StorePlace::open(to, clock, StoreUse::copy));
+  auto held = target->hold_copying();  // before its mark is read; but what that says comes first
   TRY_ASSIGN(auto mark,
              blob::CopyMark::begin(target->root(), target->name(), identity, [&] { return target->is_unused(); }));
+  if (!held) return std::unexpected(held.error());
+  TRY_ASSIGN(const auto source_held, source->hold_copying());
   Outcome outcome{.place = target->name()};
   TRY_ASSIGN(const auto owner, catalog.setting("store_id"));
   if (quiet && owner == mark.identity()) {  // was killed just before its end
@@ -65,6 +77,7 @@ Result<Outcome> copy(const Config& from, const Config& to, const StoreOptions& o
     return outcome;
   }
   TRY(expect_pair(catalog, *source));
+  if (mark.identity().empty()) TRY(target->discard_unfinished());
 
   TRY_ASSIGN(const auto total, catalog.blob_totals());
   Progress progress("copying", total.bytes);
@@ -72,8 +85,8 @@ Result<Outcome> copy(const Config& from, const Config& to, const StoreOptions& o
                                                copy_options(options, progress), mark.damaged_packs()));
   TRY(mark.set_damaged_packs(outcome.blobs.damaged_packs));
   if (!quiet) return outcome;
-  TRY(quiet->renew());
-  TRY(finish(catalog, *target, mark, outcome));
+  TRY(expect_still_there(*source, identity));
+  TRY(finish(catalog, *target, mark, *quiet, outcome));
   return outcome;
 }
 

@@ -22,17 +22,19 @@ public:
   blob::Objects& root() override { return m_root; }
   /// The folders are there already.
   Result<bool> is_unused() override { return m_store->is_empty(); }
-  /// Those of a backup on a medium that cannot be written to need no holding.
-  Result<Fd> hold_removals() override {
-    auto held = m_store->hold_removals();
-    return !held && held.error().failure == Failure::read_only ? Fd() : std::move(held);
-  }
+  Result<Fd> hold_removals() override { return unless_read_only(m_store->hold_removals()); }
+  Result<Fd> hold_copying() override { return unless_read_only(m_store->hold_copying()); }
+  Result<> discard_unfinished() override { return m_store->discard_unfinished(); }
   const std::string& name() const override { return m_name; }
 
 private:
   FilePlace(const std::filesystem::path& directory, std::unique_ptr<blob::FsStore> store)
       : m_name(directory.string()), m_store(std::move(store)), m_journal(directory / "journal"), m_root(directory) {}
 
+  /// A backup on a medium that cannot be written to needs no holding.
+  static Result<Fd> unless_read_only(Result<Fd> held) {
+    return !held && held.error().failure == Failure::read_only ? Fd() : std::move(held);
+  }
   static Result<std::unique_ptr<blob::FsStore>> open_store(const std::filesystem::path& directory,
                                                            std::uint64_t keep_free, StoreUse use) {
     if (use == StoreUse::make) return blob::FsStore::open(directory, keep_free);
@@ -91,8 +93,9 @@ public:
       options.spool = place->m_scratch->path();
       options.cache_bytes = 0;
     }
-    auto store = use == StoreUse::copy ? blob::S3Store::open_copy(place->m_bucket, options)
-                                       : blob::S3Store::open(place->m_bucket, options);
+    auto store = use == StoreUse::copy   ? blob::S3Store::open_copy(place->m_bucket, options)
+                 : use == StoreUse::make ? blob::S3Store::open(place->m_bucket, options)
+                                         : blob::S3Store::open_existing(place->m_bucket, options);
     if (!store) return std::unexpected(store.error().during(place->m_name));
     place->m_store = std::move(*store);
     return std::unique_ptr<StorePlace>(std::move(place));
@@ -101,6 +104,7 @@ public:
   blob::Objects& journal() override { return m_journal; }
   blob::Objects& root() override { return m_root; }
   Result<bool> is_unused() override { return m_bucket.is_empty(m_prefix); }
+  Result<> discard_unfinished() override { return m_store->discard_unfinished(); }
   const std::string& name() const override { return m_name; }
 
 private:

@@ -30,6 +30,11 @@ public:
   /// Keeps everybody from removing finished bytes while it lives, as far as the store can: a bucket's stay for as long
   /// as their last readers may need them.
   virtual Result<Fd> hold_removals() { return Fd(); }
+  /// Keeps others from making copies from here, or to here, while it lives: Failure::busy where somebody does. Nothing
+  /// where that does no harm: what lies in a bucket never changes.
+  virtual Result<Fd> hold_copying() { return Fd(); }
+  /// Takes from a copy that is not finished what a killed one left half done.
+  virtual Result<> discard_unfinished() = 0;
   /// For messages.
   virtual const std::string& name() const = 0;
 };

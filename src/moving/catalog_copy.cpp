@@ -170,9 +170,9 @@ Result<CatalogCopyReport> copy_catalog(sql::Database& from, sql::Database& to, c
     catalog::leap_over_locations(session, static_cast<std::int64_t>(number_of(first_free)));
     return {};
   }));
-  TRY(copy.finish(state && !state->generation.empty()));
-
   if (options.unfinished) TRY(expect_equal(from, to));  // else others may have written since
+  TRY(options.settle());
+  TRY(copy.finish(state && !state->generation.empty()));
   return report;
 }
 

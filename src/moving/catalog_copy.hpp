@@ -15,6 +15,8 @@ struct CatalogCopyOptions {
   bool unfinished = false;
   /// Told of the rows that are done; an error ends it.
   std::function<Result<>(std::uint64_t rows)> advance = [](std::uint64_t) { return Result<>(); };
+  /// Called once all is there, and compared; the copy can be opened as a catalog after it, unless it fails.
+  std::function<Result<>()> settle = [] { return Result<>(); };
 };
 
 struct CatalogCopyReport {

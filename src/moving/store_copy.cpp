@@ -16,9 +16,16 @@ using blob::LocationKind;
 constexpr std::size_t damaged_named_max = 100;
 constexpr std::size_t page = 1000;
 
-/// The rest is worth copying all the same.
+/// Of the source: the rest is worth copying all the same.
 bool is_damage(const Result<>& outcome) {
   return !outcome && (outcome.error().failure == Failure::not_found || outcome.error().failure == Failure::corrupt);
+}
+
+/// Of the target: whatever is not there, it is no damage of the source's.
+template <typename Value>
+Result<Value> not_damage(Result<Value> outcome) {
+  if (outcome) return outcome;
+  return fail(Failure::io, "writing the copy: " + outcome.error().message);
 }
 
 /// A part of what was opened.
@@ -86,9 +93,9 @@ private:
     const auto present = m_to->probe(blob.location);
     if (present || !is_damage(present)) return present;
     TRY_ASSIGN(const auto slice, m_from.open(blob.location, {0, blob.size}));
-    TRY_ASSIGN(const auto upload, m_to->begin_copy(blob.location));
-    TRY(check_bytes(slice, digest, [&](ByteView piece) { return upload->write(piece); }));
-    TRY(upload->finish());
+    TRY_ASSIGN(const auto upload, not_damage(m_to->begin_copy(blob.location)));
+    TRY(check_bytes(slice, digest, [&](ByteView piece) { return not_damage(upload->write(piece)); }));
+    TRY(not_damage(upload->finish()));
     const std::lock_guard lock(m_mutex);
     ++m_report.copied_objects;
     m_report.copied_bytes += blob.size;
@@ -233,7 +240,7 @@ Result<std::uint64_t> remove_unknown(catalog::Catalog& catalog, blob::BlobStore&
   std::vector<blob::Location> objects;
   Result<> problem;
   const auto remove = [&]() -> Result<> {
-    TRY_ASSIGN(const auto unknown, catalog.unknown(objects));
+    TRY_ASSIGN(const auto unknown, catalog.unknown(objects, /*unfinished=*/false));
     for (const auto& object : unknown) TRY(store.remove(object));
     removed += unknown.size();
     objects.clear();

@@ -34,8 +34,8 @@ struct CopyReport {
 Result<CopyReport> copy_store(catalog::Catalog& catalog, blob::BlobStore& from, blob::BlobStore& to,
                               const CopyOptions& options, const std::set<std::string>& suspects = {});
 
-/// Takes from a copy what the catalog does not speak of, as it has gone since. Nobody else writes to either; returns
-/// how many objects those were.
+/// Takes from a copy what no blob of the catalog's lies in, as it has gone since, or is about to. Nobody else writes to
+/// either; returns how many objects those were.
 Result<std::uint64_t> remove_unknown(catalog::Catalog& catalog, blob::BlobStore& store);
 
 /// Reads everything; nothing is copied.

@@ -10,9 +10,10 @@
 // the next to hold the lock can see whether the mark is there: unlike a transaction's number, which is given out again
 // after a crash, it cannot be another's. What was undone is run again.
 //
-// Reads: a bounded pool of connections, one state each (REPEATABLE READ). Lookups that wait are sent together, in one
-// such read that begins after they came, and equal ones once; so a lookup is no older than its call, and a name that
-// many ask for costs little. One that nobody could ask for within ten seconds is told that the database is slow.
+// Reads: a bounded pool of connections, one state each (REPEATABLE READ). Lookups that wait are sent together, after
+// they came: those of one text as one statement, which sees one state, and equal ones once; so a lookup is no older
+// than its call, and a name that many ask for costs little. One that nobody could ask for within ten seconds is told
+// that the database is slow.
 //
 // The connection has to be to the server itself, or by way of a pooler that gives whole sessions. Durable is what the
 // server calls committed: where a standby may take its place, it has to wait for that one (synchronous_standby_names).

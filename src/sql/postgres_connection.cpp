@@ -112,7 +112,7 @@ Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(const Postg
                                    "tcp_user_timeout",
                                    "target_session_attrs",
                                    "dbname",
-                                   "fallback_application_name",
+                                   "application_name",
                                    "client_encoding",
                                    static_cast<const char*>(nullptr)};
   const std::array values = {"5",

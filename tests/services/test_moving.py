@@ -200,6 +200,81 @@ class StoreCopyTest(MovingTest):
                 server.kill()
                 self.assertIn("Next: slipway serve", place.slipway(*copy, "--finish"))
 
+    def in_the_background(self, place, *words):
+        process = subprocess.Popen([os.environ["SLIPWAY_BIN"], *map(str, words)], env=environment(place.folder),
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=place.folder)
+        self.addCleanup(process.kill)
+        return process
+
+    def test_a_server_that_comes_while_it_is_finished_is_noticed(self):
+        for goes in (False, True):
+            with self.subTest(goes=goes):
+                place = self.place("files", "postgres")
+                server = self.run_at(place)
+                wanted = self.fill(server)
+                server.stop()
+                target = new_prefix()
+                copy = ["store", "copy", "--to", target, *place.flags(), "--finish"]
+                process = self.in_the_background(place, *copy, "--rate", "2MiB")
+                eventually(lambda: Prefix(target).objects("copy.id"), "its beginning")
+                server = self.run_at(place)
+                wanted.update(self.fill(server, 1))
+                if goes:
+                    server.stop()
+                told, _ = process.communicate(timeout=120)
+                self.assertEqual(process.returncode, 1, told)
+                self.assertIn("a server began to use the catalog", told)
+                if not goes:
+                    self.assertHolds(server, wanted)
+                    server.stop()
+                place.slipway(*copy)
+                place.store = target
+                self.assertHolds(self.run_at(place), wanted)
+
+    def test_a_server_ends_whose_catalog_has_gone_on_with_another_store(self):
+        place = self.place("bucket", "postgres")
+        server = self.run_at(place)
+        self.fill(server)
+        done = subprocess.run(["psql", "-X", place.catalog, "-c", "UPDATE setting SET value = 'another' WHERE name = "
+                               "'store_id'"], capture_output=True, text=True, check=False)
+        self.assertIn("UPDATE 1", done.stdout)
+        self.assertEqual(server.process.wait(30), 1)
+        self.assertIn("belongs to store another", server.read_log())
+        server.kill()
+
+    def test_one_copy_at_a_time_of_files(self):
+        place = self.place()
+        server = self.run_at(place)
+        self.fill(server)
+        target = new_prefix()
+        words = ["store", "copy", *place.flags(), "--to"]
+        process = self.in_the_background(place, *words, target, "--rate", "4MiB")
+        eventually(lambda: Prefix(target).objects("copy.id"), "its beginning")
+        self.assertRefused(place, *words, new_prefix(), saying="is being copied from, or to")
+        self.assertEqual(process.wait(60), 0)
+        process.stdout.close()
+        place.slipway(*words, target)
+
+    def test_uploads_to_a_store_that_is_named_by_mistake_go_on(self):
+        place, other = self.place("bucket"), self.place()
+        server = self.run_at(place)
+        self.fill(server)
+        self.run_at(other).stop()
+        half = os.urandom(20 * MIB)
+        session = server.begin_upload("app")
+        session = server.request("PATCH", session, body=half)["Location"]
+        self.assertRefused(other, "store", "copy", *other.flags(), "--to", place.store, saying="holds a store already")
+        answer = server.request("PUT", f"{session}?digest={digest_of(half + b'end')}", body=b"end")
+        self.assertEqual(answer.status, 201, answer)
+        self.assertHolds(server, {f"/v2/app/blobs/{digest_of(half + b'end')}": half + b"end"})
+
+    def test_nothing_is_made_where_only_something_is_looked_for(self):
+        place = self.place()
+        self.run_at(place).stop()
+        prefix = new_prefix()
+        self.assertRefused(place, "store", "verify", "--data", place.data, "--store", prefix, saying="there is nothing at")
+        self.assertEqual(Prefix(prefix).objects(), {})
+
     def test_what_is_damaged_is_told_of_and_healed_by_a_push(self):
         place = self.place()
         server = self.run_at(place)
@@ -342,6 +417,7 @@ class CatalogCopyTest(MovingTest):
             self.run_at(where).stop()
         self.assertIn("there is a catalog in the database already", self.copy(place, other.catalog, code=1))
         self.assertIn("name another place", self.copy(place, place.data, code=1))
+        self.assertIn("beside which its catalog has to be", self.copy(place, self.folder(), code=1))
         self.run_at(place)
 
 

@@ -53,7 +53,10 @@ TEST_F(CopyMarkTest, HasOneIdentityHoweverOftenItIsFinished) {
 }
 
 TEST_F(CopyMarkTest, MayTakeThePlaceOfTheOriginal) {
-  ASSERT_TRUE(begin()->finish_as_original());
+  const auto cut_short = begin()->finish_as_original([] { return fail(Failure::io, "the disk is gone"); });
+  EXPECT_FALSE(cut_short);
+  EXPECT_FALSE(begin()->identity().empty());  // and it can be gone on with
+  ASSERT_TRUE(begin()->finish_as_original([] { return Result<>(); }));
   EXPECT_EQ(text("store.id"), "original\n");
   EXPECT_EQ(text("copy.id"), "(nothing)");
 }
