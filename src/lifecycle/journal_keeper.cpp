@@ -121,21 +121,37 @@ Result<> JournalWriter::clear_up(const std::vector<blob::NamedObject>& objects, 
   return {};
 }
 
-/// After the last finished segment; what goes further is the open one.
+/// After the last finished segment; what goes further from its end is the open one. One that goes further from before
+/// its end has it within: the server that wrote it did not know that another had finished that.
 Result<> JournalWriter::go_on(JournalChain chain) {
-  TRY(remove(chain.unused));
   m_open = {};
   m_size = 0;
   m_segments = 0;
   m_snapshot_size = chain.stretches.front().size;
   m_reach = chain.reach();
   for (auto& stretch : chain.stretches) {
-    if (stretch.stretch.through > m_state.finished) {
+    if (stretch.stretch.after == m_state.finished) {
       m_open = std::move(stretch);
     } else {
       m_size += stretch.size;
       ++m_segments;
     }
+  }
+  if (m_open.names.empty() && m_reach > m_state.finished) {
+    auto state = m_state;
+    state.finished = m_reach;
+    TRY(keep(state));
+  }
+  return remove_unused(chain);
+}
+
+/// What goes further than the journal somebody may still be writing.
+Result<> JournalWriter::remove_unused(const JournalChain& chain) {
+  for (const auto& name : chain.unused) {
+    const auto object = journal_object(name);
+    if (object && object->stretch.after >= m_state.finished && object->stretch.through > m_reach) continue;
+    if (!m_options.is_ours()) return fail(Failure::conflict, "another server goes on with the journal");
+    TRY(m_objects.remove(name));
   }
   return {};
 }

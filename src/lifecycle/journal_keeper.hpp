@@ -62,6 +62,7 @@ private:
   Result<> find_place();
   Result<> clear_up(const std::vector<blob::NamedObject>& objects, const JournalSurvey& survey);
   Result<> go_on(JournalChain chain);
+  Result<> remove_unused(const JournalChain& chain);
   Result<> begin_generation();
   Result<> write_segment();
   Result<WholeStretch> write(const std::string& generation, std::optional<std::int64_t> after, std::int64_t& mark);

@@ -190,8 +190,8 @@ TEST_F(JournalTest, RemovesWhatACrashLeft) {
   pass();
   const auto kept = m_objects.all;
   const auto own = kept.begin()->first.substr(0, 17);
-  m_objects.all[own + ".0000000000000001.0000000000000009.0000"] = "half of one";
-  m_objects.all[own + ".0000000000000001.0000000000000009.0000.end.new"] = "being written";
+  m_objects.all[own + ".0000000000000000.0000000000000001.0000"] = "half of one";
+  m_objects.all[own + ".0000000000000000.0000000000000001.0000.end.new"] = "being written";
   restart();
   pass();
   EXPECT_EQ(m_objects.all, kept);
@@ -282,6 +282,64 @@ TEST_F(JournalTest, HasNoHoleWhereTwoWriteIt) {
     EXPECT_TRUE(other.is_current());
     expect_rebuildable();
   }
+}
+
+// Another server told of more than this one, from the same place on, and its bytes came after this one's were adopted.
+TEST_F(JournalTest, HasNoHoleWhereASegmentGoesOnFromBeforeTheLastOne) {
+  m_options.segment_bytes = 1;
+  restart();
+  push("a", "0");
+  pass();
+  std::vector<std::pair<std::string, std::string>> late;
+  SlowObjects slow(m_objects, [&] {
+    push("a", "2");
+    catalog::Journal journal(*m_database);
+    const auto state = journal.state().value().value();
+    ASSERT_TRUE(journal.tell(
+        state.generation, state.finished,
+        [&](const catalog::JournalStretch& stretch, std::int64_t part, bool last, const std::string& text) -> Result<> {
+          late.emplace_back(name_of({stretch, part, last}), text);
+          return {};
+        }));
+  });
+  push("a", "1");
+  JournalWriter writer(catalog::Journal(m_faulty), slow, m_options);
+  ASSERT_TRUE(writer.pass());
+  ASSERT_FALSE(late.empty());
+  for (const auto& [name, text] : late) ASSERT_TRUE(m_objects.put(name, text));
+  restart();
+  for (int i = 3; i < 6; ++i) {
+    push("a", std::to_string(i));
+    pass();
+    expect_rebuildable();
+  }
+}
+
+TEST_F(JournalTest, LeavesWhatSomebodyMayStillBeWriting) {
+  m_options.segment_bytes = 1;
+  restart();
+  push("a", "0");
+  pass();
+  push("a", "1");
+  pass();
+  const auto state = catalog::Journal(*m_database).state().value().value();
+  const auto part = [&](std::int64_t after, std::int64_t through) {
+    return name_of({{state.generation, after, through}, 0, false});
+  };
+  const auto old = part(state.finished - 1, state.finished), under_way = part(state.finished, state.finished + 9);
+  for (const auto& name : {old, under_way}) m_objects.all[name] = "the first part";
+  restart();
+  pass();
+  EXPECT_FALSE(m_objects.all.contains(old));
+  EXPECT_TRUE(m_objects.all.contains(under_way));
+  for (int i = 2; i < 20; ++i) {
+    push("a", std::to_string(i));
+    pass();
+  }
+  restart();
+  pass();
+  EXPECT_FALSE(m_objects.all.contains(under_way));  // the journal has gone beyond
+  expect_rebuildable();
 }
 
 TEST_F(JournalTest, EndsAPassThatIsNotItsTurnAnyMore) {
