@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -120,8 +121,9 @@ void Server::run_door() {
   }
 }
 
-void Server::accept_from(const Listening& listening) {
-  for (int i = 0; i < 256; ++i) {  // then other listeners and the sweep have their turn
+/// True where more may be waiting: other listeners and the sweep have their turn first.
+bool Server::accept_from(const Listening& listening) {
+  for (int i = 0; i < 256; ++i) {
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
     Fd socket(
@@ -131,11 +133,12 @@ void Server::accept_from(const Listening& listening) {
         log::error("cannot accept a connection", {{"error", errno_error(errno, "accept").message}});
         ::usleep(50'000);  // the backlog keeps them; spinning would help nobody
       }
-      return;
+      return false;
     }
     if (peer.ss_family != AF_UNIX) tune(socket);
     admit(std::move(socket), peer_of(reinterpret_cast<const sockaddr&>(peer)), listening.tls);
   }
+  return true;
 }
 
 void Server::admit(Fd socket, std::string peer, bool tls) {
@@ -232,15 +235,38 @@ std::size_t Server::open_connections() {
 
 // ---- the end
 
+/// The kernel drops the first segment of new connections from here on: who sends it tries again a second later, and is
+/// refused. A hint: without it some may be reset.
+static void begin_nothing_new(const Fd& listening) {
+  constexpr unsigned flags = 13, syn = 0x02;  // of the TCP header (RFC 9293, 3.1), where the filter begins to read
+  sock_filter code[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, flags), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, syn, 0, 1),
+                        BPF_STMT(BPF_RET | BPF_K, 0), BPF_STMT(BPF_RET | BPF_K, ~0U)};
+  const sock_fprog filter{.len = std::size(code), .filter = code};
+  ::setsockopt(listening.get(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
+}
+
+/// Whoever has connected thinks that we are there: closing a listener resets those that nobody has accepted, and those
+/// that are about to be connected.
+void Server::close_doors() {
+  constexpr auto handshakes = std::chrono::milliseconds(50);
+  for (const auto& listening : m_listening) {
+    if (listening.unix_path.empty())
+      begin_nothing_new(listening.socket);
+    else
+      ::unlink(listening.unix_path.c_str());
+  }
+  std::this_thread::sleep_for(handshakes);
+  for (const auto& listening : m_listening)
+    while (accept_from(listening)) {
+    }
+  m_listening.clear();
+}
+
 void Server::drain() {
   m_shared.draining = true;
   m_stop_door.ring();
   m_door.join();
-  // Whoever has connected thinks that we are there, and would see the connection reset.
-  for (const auto& listening : m_listening) accept_from(listening);
-  for (const auto& listening : m_listening)
-    if (!listening.unix_path.empty()) ::unlink(listening.unix_path.c_str());
-  m_listening.clear();
+  close_doors();
   const auto until = std::chrono::steady_clock::now() + m_options.limits.drain_timeout;
   while (open_connections() > 0 && std::chrono::steady_clock::now() < until) {
     {

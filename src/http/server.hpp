@@ -60,7 +60,8 @@ private:
   Result<> open_listeners();
   void run_door();
   void run_worker();
-  void accept_from(const Listening& listening);
+  bool accept_from(const Listening& listening);
+  void close_doors();
   void admit(Fd socket, std::string peer, bool tls);
   void sweep();
   void reload_certificate();

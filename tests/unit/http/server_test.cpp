@@ -280,6 +280,28 @@ TEST(Server, ListensOnAUnixSocketAndRemovesItsFile) {
   EXPECT_FALSE(std::filesystem::exists(directory / "s"));
 }
 
+TEST(Server, AnswersAllWhoHaveConnectedWhenItStops) {
+  std::atomic<int> broken = 0, answered = 0;
+  for (int round = 0; round < 5; ++round) {
+    RunningServer server(hello);
+    const std::string url = server.url();
+    std::vector<std::thread> clients;
+    for (int i = 0; i < 64; ++i)
+      clients.emplace_back([&] {
+        for (;;) {
+          RawClient client(url);
+          if (!client.connected()) return;
+          ++(client.ask("GET /", "Connection: close\r\n").status() == 200 ? answered : broken);
+        }
+      });
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    server.drain();
+    for (auto& client : clients) client.join();
+  }
+  EXPECT_EQ(broken, 0);
+  EXPECT_GT(answered, 100);
+}
+
 TEST(Server, DoesNotStartWhereItCannotListen) {
   const test::TempDirectory directory;
   Metrics metrics;
