@@ -25,7 +25,9 @@ Result<moving::ExportReport> export_to(const Config& config, const ExportOptions
   TRY_ASSIGN(const auto store, StorePlace::open(config, clock, StoreUse::beside));
   TRY_ASSIGN(const auto held, store->hold_removals());
   TRY_ASSIGN(const auto catalog, CatalogPlace::open(config, clock, CatalogUse::beside));
+  TRY(expect_not_moved(*catalog.catalog));
   TRY(expect_pair(*catalog.catalog, *store));
+  TRY(moving::expect_wanted(*catalog.catalog, wanted.wanted));
   TRY_ASSIGN(const auto layout, moving::OciLayout::open(options.directory));
   Progress progress("copying", 0);
   return moving::export_repositories(*catalog.catalog, store->store(), *layout, wanted, findings.listener(progress));

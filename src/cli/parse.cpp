@@ -3,6 +3,8 @@
 #include "cli/commands.hpp"
 #include "cli/completion.hpp"
 #include "cli/config_values.hpp"
+#include "moving/export.hpp"
+#include "oci/names.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
@@ -273,7 +275,11 @@ private:
     docker->add_option("from", m_import.from, "Its root directory, or s3://BUCKET/PREFIX?endpoint=URL&region=REGION")
         ->required()
         ->type_name("FROM");
-    docker->add_option("repositories", m_import.repositories, "Only these (default: all)")->type_name("REPO");
+    docker->add_option("repositories", m_import.repositories, "Only these (default: all)")
+        ->type_name("REPO")
+        ->check([](const std::string& name) {
+          return oci::is_repository_name(name) ? std::string() : "'" + name + "' is no name of a repository";
+        });
     docker->add_option("--jobs", m_import.jobs, "How many blobs are copied at once (default 4)")
         ->type_name("COUNT")
         ->check(CLI::Range(1, 64));
@@ -286,7 +292,13 @@ private:
     auto* out = command(&m_app, "export", "Write repositories into an OCI image layout",
                         [this] { return run_export(m_common, m_export); });
     out->add_option("directory", m_export.directory, "Where the layout is, or will be")->required()->type_name("DIR");
-    out->add_option("wanted", m_export.wanted, "REPO, REPO:TAG or REPO@DIGEST")->required()->type_name("REPO");
+    out->add_option("wanted", m_export.wanted, "REPO, REPO:TAG or REPO@DIGEST")
+        ->required()
+        ->type_name("REPO")
+        ->check([](const std::string& text) {
+          const auto wanted = moving::Wanted::parse(text);
+          return wanted ? std::string() : wanted.error().message;
+        });
     out->add_option("--jobs", m_export.jobs, "How many blobs are copied at once (default 4)")
         ->type_name("COUNT")
         ->check(CLI::Range(1, 64));

@@ -92,6 +92,7 @@ Result<Outcome> copy(const Config& from, const Config& to, const StoreOptions& o
 
 Result<Outcome> verify(const Config& config, const StoreOptions& options, const Clock& clock) {
   TRY_ASSIGN(const auto place, CatalogPlace::open(config, clock, CatalogUse::beside));
+  TRY(expect_not_moved(*place.catalog));
   TRY_ASSIGN(const auto store, StorePlace::open(config, clock, StoreUse::beside));
   TRY(expect_pair(*place.catalog, *store));
   TRY_ASSIGN(const auto total, place.catalog->blob_totals());

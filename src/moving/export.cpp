@@ -15,6 +15,13 @@ using catalog::EdgeKind;
 
 constexpr std::size_t page = 1000;
 
+/// Whatever hinders to tell is no absence.
+template <typename Found>
+Result<bool> is_there(const Result<Found>& found) {
+  if (found || found.error().failure == Failure::not_found) return found.has_value();
+  return std::unexpected(found.error());
+}
+
 /// One export. The graph is walked by one thread; copying is the workers'.
 class Export {
 public:
@@ -42,6 +49,7 @@ private:
   Result<> take_tag(const std::string& tag, const catalog::StoredManifest& manifest);
   Result<> reach(const Digest& from);
   Result<> take_manifest(const catalog::StoredManifest& manifest, std::vector<Digest>& waiting);
+  Result<> take_edge(const catalog::Edge& edge, const Digest& manifest, std::vector<Digest>& waiting);
   Result<> take_referrers(const Digest& subject, std::vector<Digest>& waiting);
   Result<> take_blob(const Digest& digest, const Digest& manifest);
   Result<> copy_blob(const std::string& repository, const Digest& digest, const catalog::StoredBlob& blob);
@@ -154,18 +162,15 @@ Result<> Export::reach(const Digest& from) {
 }
 
 Result<> Export::take_manifest(const catalog::StoredManifest& manifest, std::vector<Digest>& waiting) {
-  TRY_ASSIGN(const auto read, oci::parse_manifest(*manifest.bytes, manifest.media_type, m_options.manifest));
-  for (const auto& edge : read.edges) {
-    if (edge.kind == EdgeKind::subject || (edge.kind == EdgeKind::layer && edge.may_be_absent)) continue;
-    const bool is_manifest = edge.kind == EdgeKind::child && m_catalog.find_manifest(m_repository, edge.digest);
-    if (is_manifest)
-      waiting.push_back(edge.digest);
-    else if (edge.kind != EdgeKind::child || m_catalog.find_blob(m_repository, edge.digest))
-      TRY(take_blob(edge.digest, manifest.digest));
-    else
-      note(fmt::format("manifest {} of repository '{}' lacks {}", manifest.digest.text(), m_repository,
-                       edge.digest.text()));
+  const auto name = fmt::format("manifest {} of repository '{}'", manifest.digest.text(), m_repository);
+  if (digest_of(as_bytes(*manifest.bytes), manifest.digest.algorithm()) != manifest.digest) {
+    tell(name + ": its bytes are damaged");
+    return {};
   }
+  if (const auto read = oci::parse_manifest(*manifest.bytes, manifest.media_type, m_options.manifest))
+    for (const auto& edge : read->edges) TRY(take_edge(edge, manifest.digest, waiting));
+  else
+    tell(fmt::format("{}: what it points at is not exported: {}", name, read.error().message));
   if (!m_layout.has(manifest.digest, manifest.bytes->size()))
     TRY(m_layout.put(manifest.digest, [&](const OciLayout::Sink& sink) { return sink(as_bytes(*manifest.bytes)); }));
   {
@@ -173,6 +178,20 @@ Result<> Export::take_manifest(const catalog::StoredManifest& manifest, std::vec
     ++m_report.manifests;
   }
   return take_referrers(manifest.digest, waiting);
+}
+
+Result<> Export::take_edge(const catalog::Edge& edge, const Digest& manifest, std::vector<Digest>& waiting) {
+  if (edge.kind == EdgeKind::subject || (edge.kind == EdgeKind::layer && edge.may_be_absent)) return {};
+  if (edge.kind != EdgeKind::child) return take_blob(edge.digest, manifest);
+  TRY_ASSIGN(const bool is_manifest, is_there(m_catalog.find_manifest(m_repository, edge.digest)));
+  if (is_manifest) {
+    waiting.push_back(edge.digest);
+    return {};
+  }
+  TRY_ASSIGN(const bool is_blob, is_there(m_catalog.find_blob(m_repository, edge.digest)));
+  if (is_blob) return take_blob(edge.digest, manifest);
+  note(fmt::format("manifest {} of repository '{}' lacks {}", manifest.text(), m_repository, edge.digest.text()));
+  return {};
 }
 
 Result<> Export::take_referrers(const Digest& subject, std::vector<Digest>& waiting) {
@@ -263,6 +282,18 @@ Result<Wanted> Wanted::parse(std::string_view text) {
   out.tag = text.substr(at + 1);
   if (!oci::is_tag(out.tag)) return fail(Failure::invalid, fmt::format("'{}' is no name of a tag", out.tag));
   return out;
+}
+
+Result<> expect_wanted(catalog::Catalog& catalog, const std::vector<Wanted>& wanted) {
+  for (const auto& [repository, tag, digest] : wanted) {
+    if (digest)
+      TRY(catalog.find_manifest(repository, *digest));
+    else if (!tag.empty())
+      TRY(catalog.find_tag(repository, tag));
+    else
+      TRY(catalog.tags(repository, {}, 1));
+  }
+  return {};
 }
 
 Result<ExportReport> export_repositories(catalog::Catalog& catalog, blob::BlobStore& store, OciLayout& layout,

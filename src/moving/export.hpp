@@ -43,6 +43,9 @@ struct ExportReport {
   std::uint64_t notes = 0;
 };
 
+/// not_found where something of it is not there: before a layout is made for it.
+Result<> expect_wanted(catalog::Catalog& catalog, const std::vector<Wanted>& wanted);
+
 /// Names in the layout are TAG where `wanted` is of one repository, else REPO:TAG. not_found where something wanted is
 /// not there at all: then nothing is listed. Fails where the layout cannot be written, or the store does not answer.
 Result<ExportReport> export_repositories(catalog::Catalog& catalog, blob::BlobStore& store, OciLayout& layout,

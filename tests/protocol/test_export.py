@@ -1,14 +1,16 @@
 """Exported OCI image layouts: whole, checked, grown by what is new; and other programs read them."""
 
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import unittest
 from pathlib import Path
 
 from slipway_server import (INDEX, MANIFEST, TEST_STORE, ServerTest, descriptor, digest_of, environment, eventually, files_only,
-                            image_manifest, run_slipway)
+                            image_manifest, run_slipway, sqlite_only)
 
 SBOM = "application/vnd.example.sbom"
 NAME = "org.opencontainers.image.ref.name"
@@ -147,6 +149,28 @@ class ExportTest(ServerTest):
             self.server.push_blob("app", blob)
         self.entries()
 
+    @sqlite_only
+    def test_a_damaged_manifest_is_told_of_and_the_rest_exported(self):
+        self.fill()
+        self.server.stop()
+        with contextlib.closing(sqlite3.connect(self.server.data / "catalog.sqlite")) as catalog, catalog:
+            catalog.execute("UPDATE manifest SET bytes = ? WHERE bytes = ?", (self.sbom[:-1] + b" ", self.sbom))
+        report = self.run_export("app", code=1)
+        self.assertEqual(report["problems"],
+                         [f"manifest {digest_of(self.sbom)} of repository 'app': its bytes are damaged"])
+        self.assertEqual(set(self.names()), {"1.0", "arm"})
+        self.assertEqual(self.blob(digest_of(self.index)), self.index)
+
+    def test_what_a_manifest_too_large_to_be_read_points_at_is_told_of(self):
+        self.fill()
+        self.server.stop()
+        config = self.server.folder / "small.toml"
+        config.write_text(f"limits.manifest_bytes = {len(self.index) - 1}\n")
+        report = self.run_export("app", "--config", config, code=1)
+        self.assertEqual(report["problem_count"], report["manifests"])
+        self.assertIn(f"manifest {digest_of(self.index)} of repository 'app': what it points at is not exported", self.told)
+        self.assertEqual(self.blob(digest_of(self.index)), self.index)
+
     def test_an_index_that_is_not_whole_is_no_problem(self):
         self.fill()
         child = digest_of(self.image("app", None, "child"))
@@ -159,14 +183,14 @@ class ExportTest(ServerTest):
 
     def test_refusals(self):
         self.fill()
-        def refused(*arguments, says):
-            self.run_export(*arguments, code=1)
+        def refused(*arguments, says, code=1):
+            self.run_export(*arguments, code=code)
             self.assertIn(says, self.told)
         refused("absent", says="repository 'absent' does not exist")
         refused("app:absent", says="has no tag 'absent'")
-        refused("App", says="'App' is neither REPO, REPO:TAG nor REPO@DIGEST")
-        refused("app@sha256:1", says="sha256:1")
-        self.assertFalse((self.to / "index.json").exists())
+        refused("App", says="'App' is neither REPO, REPO:TAG nor REPO@DIGEST", code=2)
+        refused("app@sha256:1", says="sha256:1", code=2)
+        self.assertFalse(self.to.exists())
         self.to = self.server.folder
         refused("app", says="is neither empty nor an OCI image layout")
         self.assertEqual(run_slipway("export", self.to, folder=self.server.folder).returncode, 2)

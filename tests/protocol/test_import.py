@@ -24,9 +24,9 @@ class ImportCase(ServerTest):
         self.told = done.stderr
         return json.loads(done.stdout) if done.stdout else {}
 
-    def refused(self, *arguments, says):
+    def refused(self, *arguments, says, code=1):
         done = run_slipway("import", "docker-registry", *arguments, "--data", self.data, folder=self.scratch)
-        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertEqual((done.returncode, done.stdout), (code, ""))
         self.assertIn(says, done.stderr)
 
     def served(self):
@@ -246,9 +246,11 @@ class RefusalTest(ImportCase):
         self.refused("s3://", says="is no bucket's name")
         self.assertFalse(self.data.exists())
         Content(self.registry).image("app", "v1", "one")
-        self.refused(self.registry.root, "App", says="'App' is no name of a repository")
+        self.refused(self.registry.root, "App", says="'App' is no name of a repository", code=2)
+        self.assertFalse(self.data.exists())
         with self.served():
             self.refused(self.registry.root, says="is in use by process")
+            self.assertEqual(self.run_import("--dry-run")["new_manifests"], 1)  # which may look beside it
         for arguments in ((), (self.registry.root, "--jobs", "0"), (self.registry.root, "--jobs", "x")):
             done = run_slipway("import", "docker-registry", *arguments, folder=self.scratch)
             self.assertEqual((done.returncode, done.stdout), (2, ""))
