@@ -1,13 +1,14 @@
 #include "catalog/shared_clock.hpp"
 
+#include "base/boot_clock.hpp"
+
 #include <chrono>
 #include <limits>
 
 namespace slipway::catalog {
 
-static std::int64_t steady_micros() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
+static std::int64_t boot_micros() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(BootClock::now().time_since_epoch()).count();
 }
 
 Result<> SharedClock::compare() {
@@ -18,10 +19,10 @@ Result<> SharedClock::compare() {
   std::int64_t ahead = 0;
   for (int i = 0; i < samples_max && shortest > prompt; ++i)
     TRY(m_database.read([&](sql::Session& session) {
-      const auto asked = steady_micros();  // not before there is a connection
+      const auto asked = boot_micros();  // not before there is a connection
       const auto theirs =
           session.number("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)").value_or(0);
-      const auto took = steady_micros() - asked;
+      const auto took = boot_micros() - asked;
       if (took >= shortest) return;
       shortest = took;
       ahead = theirs - (asked + took / 2);
@@ -33,6 +34,6 @@ Result<> SharedClock::compare() {
   return {};
 }
 
-Timestamp SharedClock::now() const { return from_micros(steady_micros() + m_ahead); }
+Timestamp SharedClock::now() const { return from_micros(boot_micros() + m_ahead); }
 
 }  // namespace slipway::catalog

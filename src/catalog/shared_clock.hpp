@@ -21,7 +21,7 @@ public:
 private:
   sql::Database& m_database;
   std::atomic<bool> m_has_compared = false;
-  std::atomic<std::int64_t> m_ahead = 0;  // microseconds, of this machine's steady clock
+  std::atomic<std::int64_t> m_ahead = 0;  // microseconds, of this machine's time since its start
 };
 
 }  // namespace slipway::catalog

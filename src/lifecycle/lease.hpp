@@ -1,6 +1,7 @@
 #pragma once
 // Work that one server at a time does for all that share a catalog: writing the journal, removing what nobody wants.
 
+#include "base/boot_clock.hpp"
 #include "catalog/catalog.hpp"
 
 #include <mutex>
@@ -25,7 +26,7 @@ private:
   const std::string m_holder;
   const std::chrono::seconds m_duration;
   std::mutex m_mutex;  // guards the next
-  std::chrono::steady_clock::time_point m_held_until{};
+  BootClock::time_point m_held_until{};
 };
 
 }  // namespace slipway::lifecycle

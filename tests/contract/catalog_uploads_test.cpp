@@ -38,6 +38,7 @@ TEST_P(CatalogUploads, AreFoundByRepositoryAndIdTogether) {
   EXPECT_EQ(m_catalog->find_upload("b", upload.id).error().failure, Failure::not_found);
   EXPECT_EQ(m_catalog->find_upload("a", "0123").error().failure, Failure::not_found);
   EXPECT_EQ(m_catalog->find_upload("a", "").error().failure, Failure::not_found);
+  EXPECT_EQ(m_catalog->find_upload("a", "\xff\x01").error().failure, Failure::not_found);
 }
 
 TEST_P(CatalogUploads, KeepWhatWasSaved) {

@@ -1,6 +1,8 @@
+#include "base/boot_clock.hpp"
 #include "base/clock.hpp"
 
 #include <gtest/gtest.h>
+#include <thread>
 
 namespace slipway {
 namespace {
@@ -27,6 +29,16 @@ TEST(SystemClock, GoesForward) {
   const SystemClock clock;
   const auto first = clock.now();
   EXPECT_GT(to_micros(first), 1'700'000'000'000'000);
+}
+
+TEST(BootClock, GoesOnAtTheSteadyClocksPaceAtLeast) {
+  const auto steady = std::chrono::steady_clock::now();
+  const auto boot = BootClock::now();
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  const auto passed = std::chrono::steady_clock::now() - steady;
+  EXPECT_GE(passed, std::chrono::milliseconds(2));
+  EXPECT_GE(BootClock::now() - boot, std::chrono::milliseconds(2));
+  EXPECT_GE(BootClock::now().time_since_epoch(), std::chrono::steady_clock::now().time_since_epoch() - passed);
 }
 
 }  // namespace
