@@ -128,20 +128,33 @@ Result<Catalog::PutOutcome> Catalog::put_manifest(const std::string& repository,
 }
 
 Result<StoredManifest> Catalog::find_manifest(const std::string& repository, const Digest& digest) {
-  TRY_ASSIGN(auto found,
-             resolve(cache_key(repository, digest.text()),
-                     "SELECT d.algorithm, d.value, rm.media_type, CASE WHEN d.value = $4 THEN NULL ELSE m.bytes END "
-                     "FROM digest d JOIN manifest m ON m.id = d.manifest "
-                     "JOIN repository r ON r.name = $3 "
-                     "JOIN repository_manifest rm ON rm.repository = r.id AND rm.manifest = m.id "
-                     "WHERE d.algorithm = $1 AND d.value = $2",
-                     {static_cast<std::int64_t>(digest.algorithm()), digest.value(), repository}));
+  TRY_ASSIGN(auto found, resolve(cache_key(repository, digest.text()),
+                                 "SELECT d.algorithm, d.value, rm.media_type, CASE WHEN d.value = $4 OR "
+                                 "LENGTH(m.bytes) > 65536 THEN NULL ELSE m.bytes END "
+                                 "FROM digest d JOIN manifest m ON m.id = d.manifest "
+                                 "JOIN repository r ON r.name = $3 "
+                                 "JOIN repository_manifest rm ON rm.repository = r.id AND rm.manifest = m.id "
+                                 "WHERE d.algorithm = $1 AND d.value = $2",
+                                 {static_cast<std::int64_t>(digest.algorithm()), digest.value(), repository}));
   if (!found) return fail(Failure::not_found, "repository '" + repository + "' has no manifest " + digest.text());
   return std::move(*found);
 }
 
+/// Large ones are not asked for along with others. Those of a digest are always the same, whatever its name stands for
+/// by now.
+static Result<std::shared_ptr<const std::string>> bytes_of(sql::Database& database, const Digest& digest) {
+  std::shared_ptr<const std::string> out;
+  TRY(database.read([&](sql::Session& session) {
+    session.run(
+        "SELECT m.bytes FROM digest d JOIN manifest m ON m.id = d.manifest WHERE d.algorithm = $1 AND d.value = $2",
+        {static_cast<std::int64_t>(digest.algorithm()), digest.value()},
+        [&](const sql::Row& row) { out = std::make_shared<const std::string>(as_text(row.blob(0))); });
+  }));
+  return out;
+}
+
 /// What a name stands for. After `name`, the statement's last parameter is the digest that the name had when it was
-/// looked up last, of which it need not give the bytes again.
+/// looked up last, of which it need not give the bytes again; nor does it give those of more than 64 KiB.
 Result<std::optional<StoredManifest>> Catalog::resolve(const std::string& key, std::string_view select,
                                                        std::vector<sql::Parameter> name) {
   std::uint64_t ticket = 0;
@@ -150,11 +163,16 @@ Result<std::optional<StoredManifest>> Catalog::resolve(const std::string& key, s
   name.emplace_back(known ? known->digest.value() : ByteView());
   std::optional<StoredManifest> out;
   TRY(m_database.look_up(select, name, [&](const sql::Row& row) {
-    const bool has_bytes = !known || !row.is_null(3);
-    out = StoredManifest{Digest(static_cast<Algorithm>(row.integer(0)), row.blob(1)), std::string(row.text(2)),
-                         has_bytes ? std::make_shared<const std::string>(as_text(row.blob(3))) : known->bytes};
+    out =
+        StoredManifest{Digest(static_cast<Algorithm>(row.integer(0)), row.blob(1)), std::string(row.text(2)), nullptr};
+    if (!row.is_null(3)) out->bytes = std::make_shared<const std::string>(as_text(row.blob(3)));
   }));
   if (!out) return out;
+  if (!out->bytes && known && known->digest == out->digest) out->bytes = known->bytes;
+  if (!out->bytes) {
+    TRY_ASSIGN(out->bytes, bytes_of(m_database, out->digest));
+    if (!out->bytes) return std::nullopt;  // it was deleted meanwhile
+  }
   if (!m_database.is_shared())
     m_names.offer(key, *out, out->bytes->size(), ticket);
   else if (!known || known->bytes != out->bytes)

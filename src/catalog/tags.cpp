@@ -3,14 +3,14 @@
 namespace slipway::catalog {
 
 Result<StoredManifest> Catalog::find_tag(const std::string& repository, const std::string& tag) {
-  TRY_ASSIGN(auto found,
-             resolve(cache_key(repository, tag),
-                     "SELECT d.algorithm, d.value, rm.media_type, CASE WHEN d.value = $3 THEN NULL ELSE m.bytes END "
-                     "FROM repository r JOIN tag t ON t.repository = r.id "
-                     "JOIN digest d ON d.id = t.digest JOIN manifest m ON m.id = t.manifest "
-                     "JOIN repository_manifest rm ON rm.repository = r.id AND rm.manifest = m.id "
-                     "WHERE r.name = $1 AND t.name = $2",
-                     {repository, tag}));
+  TRY_ASSIGN(auto found, resolve(cache_key(repository, tag),
+                                 "SELECT d.algorithm, d.value, rm.media_type, CASE WHEN d.value = $3 OR "
+                                 "LENGTH(m.bytes) > 65536 THEN NULL ELSE m.bytes END "
+                                 "FROM repository r JOIN tag t ON t.repository = r.id "
+                                 "JOIN digest d ON d.id = t.digest JOIN manifest m ON m.id = t.manifest "
+                                 "JOIN repository_manifest rm ON rm.repository = r.id AND rm.manifest = m.id "
+                                 "WHERE r.name = $1 AND t.name = $2",
+                                 {repository, tag}));
   if (!found) return fail(Failure::not_found, "repository '" + repository + "' has no tag '" + tag + "'");
   return std::move(*found);
 }

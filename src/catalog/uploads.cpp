@@ -62,7 +62,7 @@ Result<Upload> Catalog::open_upload(Upload upload, std::string_view kind, const 
 
 Result<Upload> Catalog::find_upload(const std::string& repository, const std::string& id) {
   // Not to be asked for along with others: a database that cannot take it as text refuses all of them.
-  if (!std::ranges::all_of(id, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }))
+  if (!std::ranges::all_of(id, [](char c) { return c > ' ' && c <= '~'; }))
     return std::unexpected(no_upload(repository, id));
   std::optional<Upload> out;
   TRY(m_database.look_up(select_upload, {id, repository}, [&](const sql::Row& row) { out = upload_of(row); }));

@@ -38,6 +38,8 @@ public:
       TRY(take(wanted));
     }
     TRY(m_workers.wait());
+    for (const auto& entry : m_entries)  // what was damaged is not there
+      if (m_layout.has(entry.digest, entry.size)) m_layout.list(entry);
     TRY(m_layout.finish());
     return m_report;
   }
@@ -80,6 +82,7 @@ private:
   const bool m_one_repository;
   std::string m_repository;  // at hand
   std::set<Digest> m_seen;   // its manifests that were taken
+  std::vector<LayoutEntry> m_entries;
 
   std::mutex m_mutex;  // guards what follows, and the listener
   ExportReport m_report;
@@ -93,7 +96,7 @@ private:
 Result<> Export::take(const Wanted& wanted) {
   if (wanted.digest) {
     TRY_ASSIGN(const auto manifest, m_catalog.find_manifest(m_repository, *wanted.digest));
-    m_layout.list(entry_of(manifest, {}));
+    m_entries.push_back(entry_of(manifest, {}));
     return reach(manifest.digest);
   }
   if (!wanted.tag.empty()) {
@@ -127,7 +130,7 @@ Result<> Export::take_untagged() {
       const auto manifest = m_catalog.find_manifest(m_repository, listed.digest);
       if (!manifest && manifest.error().failure == Failure::not_found) continue;  // since
       if (!manifest) return std::unexpected(manifest.error());
-      m_layout.list(entry_of(*manifest, {}));
+      m_entries.push_back(entry_of(*manifest, {}));
       TRY(reach(listed.digest));
     }
     if (manifests.size() < page) return {};
@@ -136,7 +139,7 @@ Result<> Export::take_untagged() {
 }
 
 Result<> Export::take_tag(const std::string& tag, const catalog::StoredManifest& manifest) {
-  m_layout.list(entry_of(manifest, m_one_repository ? tag : m_repository + ":" + tag));
+  m_entries.push_back(entry_of(manifest, m_one_repository ? tag : m_repository + ":" + tag));
   {
     const std::lock_guard lock(m_mutex);
     ++m_report.tags;
@@ -199,11 +202,11 @@ Result<> Export::take_referrers(const Digest& subject, std::vector<Digest>& wait
   for (std::int64_t after = 0;;) {
     TRY_ASSIGN(const auto found, m_catalog.referrers(m_repository, subject, std::nullopt, after, limit));
     for (const auto& referrer : found.referrers) {
-      m_layout.list({.digest = referrer.digest,
-                     .media_type = referrer.media_type,
-                     .size = referrer.size,
-                     .artifact_type = referrer.artifact_type,
-                     .name = {}});
+      m_entries.push_back({.digest = referrer.digest,
+                           .media_type = referrer.media_type,
+                           .size = referrer.size,
+                           .artifact_type = referrer.artifact_type,
+                           .name = {}});
       waiting.push_back(referrer.digest);
       const std::lock_guard lock(m_mutex);
       ++m_report.referrers;

@@ -83,9 +83,10 @@ public:
   /// was not given a single row yet (a broken connection): until then it must set what it captures from scratch.
   virtual Result<> read(const std::function<void(Session&)>& work) = 0;
 
-  /// Runs one SELECT as a read of its own: for what is asked at every request and finds a row or a few. It may be sent
-  /// along with those of others that wait, and their rows given by any of the threads that do. Each caller's rows are
-  /// given once, while it waits; where it fails, some may have been.
+  /// Runs one SELECT as a read of its own: for what is asked at every request and finds a row or a few, of some 64 KiB
+  /// at most, for those of several may be in memory at once. It may be sent along with those of others that wait, and
+  /// their rows given by any of the threads that do. Each caller's rows are given once, while it waits; where it fails,
+  /// some may have been.
   virtual Result<> look_up(std::string_view text, std::span<const Parameter> parameters,
                            const std::function<void(const Row&)>& each);
   Result<> look_up(std::string_view text, std::initializer_list<Parameter> parameters,

@@ -22,8 +22,8 @@ constexpr std::int64_t lock_of_writes = 0x736c'6970'7761'79;
 /// While one batch is under way another may begin, so that nobody waits for the whole of it and then for his own.
 constexpr std::size_t asking_max = 2;
 constexpr std::size_t lookups_max = 64;
-/// Their rows come at once, and a row may have a manifest of 4 MiB.
-constexpr std::size_t sets_max = 8;
+/// Their rows come at once: Database::look_up() says how large they are.
+constexpr std::size_t sets_max = 32;
 constexpr auto* begin_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 constexpr auto turn_max = std::chrono::seconds(10);
 

@@ -56,6 +56,20 @@ TEST_P(CatalogManifests, MayHoldAnyBytes) {
   EXPECT_EQ(tag("a", "latest"), bytes);
 }
 
+TEST_P(CatalogManifests, MayBeLarge) {
+  for (const std::size_t size : {65535U, 65536U, 65537U, 4U << 20, 10U, 100'000U}) {
+    const std::string bytes(size, static_cast<char>('a' + size % 7));
+    const auto digest = put("a", manifest(bytes), {"latest"});
+    for (int i = 0; i < 2; ++i) {  // asked for anew, and known
+      EXPECT_TRUE(tag("a", "latest") == bytes);
+      EXPECT_TRUE(manifest_at("a", digest) == bytes);
+    }
+    reopen();
+    EXPECT_TRUE(manifest_at("a", digest) == bytes);
+    EXPECT_TRUE(tag("a", "latest") == bytes);
+  }
+}
+
 TEST_P(CatalogManifests, MoveTheirTag) {
   const auto first = put("a", manifest("m1"), {"latest"});
   EXPECT_EQ(tag("a", "latest"), "m1");

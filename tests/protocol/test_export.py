@@ -159,6 +159,7 @@ class ExportTest(ServerTest):
         self.assertEqual(report["problems"],
                          [f"manifest {digest_of(self.sbom)} of repository 'app': its bytes are damaged"])
         self.assertEqual(set(self.names()), {"1.0", "arm"})
+        self.assertNotIn(digest_of(self.sbom), {entry["digest"] for entry in self.entries()})
         self.assertEqual(self.blob(digest_of(self.index)), self.index)
 
     def test_what_a_manifest_too_large_to_be_read_points_at_is_told_of(self):
