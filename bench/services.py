@@ -23,7 +23,7 @@ import s3_client  # noqa: E402
 STORE_BYTES = 12 << 30  # what Ceph has room for
 REQUEST = re.compile(r'beast: \S+ \S+ - \S+ \[[^]]*\] "(\S+) /(\S+?)(?:[/?](\S*))? HTTP')
 
-BY_THE_CLOCK = re.compile(r"^registry/(journal|packs)/|prefix=registry%2Fjournal%2F")
+BY_THE_CLOCK = re.compile(r"^registry/(journal|packs)/|prefix=registry%2Fjournal%2F|^delete=?$")
 
 
 class Services:
@@ -71,7 +71,7 @@ class Services:
 
     def requests(self, bucket):
         """(method, path) of each request so far that was about the bucket's blobs, by the gateway's own log; without what
-        Slipway does by the clock: its journal, and packs of small blobs that it puts together."""
+        Slipway does by the clock: its journal, packs of small blobs that it puts together, and deletions."""
         time.sleep(1)  # its log is written by and by
         log = (self.gateway.folder / "client.rgw.log").read_text(errors="replace")
         return [(method, path) for method, name, path in REQUEST.findall(log)
