@@ -162,6 +162,8 @@ class ExportTest(ServerTest):
         self.assertNotIn(digest_of(self.sbom), {entry["digest"] for entry in self.entries()})
         self.assertEqual(self.blob(digest_of(self.index)), self.index)
 
+    @files_only  # it gives a configuration of its own
+    @sqlite_only
     def test_what_a_manifest_too_large_to_be_read_points_at_is_told_of(self):
         self.fill()
         self.server.stop()
