@@ -33,8 +33,12 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
 
 void Headers::add(std::string name, std::string value) { m_fields.emplace_back(std::move(name), std::move(value)); }
 
-void Headers::set(std::string name, std::string value) {
+void Headers::remove(std::string_view name) {
   std::erase_if(m_fields, [&](const auto& field) { return equal_ignoring_case(field.first, name); });
+}
+
+void Headers::set(std::string name, std::string value) {
+  remove(name);
   add(std::move(name), std::move(value));
 }
 

@@ -31,6 +31,7 @@ public:
   void add(std::string name, std::string value);
   /// Replaces every field of that name.
   void set(std::string name, std::string value);
+  void remove(std::string_view name);
   /// The first field's value, or an empty view; valid until the next change.
   std::string_view get(std::string_view name) const;
   bool has(std::string_view name) const;

@@ -1,5 +1,7 @@
 #include "http/outgoing.hpp"
 
+#include "http/date.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
@@ -9,16 +11,13 @@
 namespace slipway::http {
 namespace {
 
-/// The Date field (RFC 9110 §5.6.7), formatted at most once a second a thread.
-const std::string& http_date() {
+/// The Date field, formatted at most once a second a thread.
+const std::string& date_now() {
   thread_local std::time_t last = 0;
   thread_local std::string text;
   const auto now = std::time(nullptr);
   if (now != last) {
-    std::tm parts{};
-    ::gmtime_r(&now, &parts);
-    char buffer[64];
-    text.assign(buffer, std::strftime(buffer, sizeof buffer, "%a, %d %b %Y %H:%M:%S GMT", &parts));
+    text = http_date(Timestamp(std::chrono::seconds(now)));
     last = now;
   }
   return text;
@@ -43,7 +42,7 @@ Outgoing::Outgoing(Response response, const Request& request, bool close, bool w
     : m_body(std::move(response.body)), m_otherwise(std::move(response.otherwise)), m_body_size(size_of(m_body)) {
   m_head.reserve(512);
   auto out = std::back_inserter(m_head);
-  fmt::format_to(out, "HTTP/1.1 {} {}\r\nDate: {}\r\n", response.status, reason_of(response.status), http_date());
+  fmt::format_to(out, "HTTP/1.1 {} {}\r\nDate: {}\r\n", response.status, reason_of(response.status), date_now());
   for (const auto& [name, value] : response.headers.all()) {
     m_head.append(name).append(": ");
     // What a handler echoes may hold anything; a line break would start a field of the client's making.

@@ -18,8 +18,8 @@ bool climbs_or_splits(std::string_view segment) {
   return segment == "." || segment == ".." || segment.find('/') != segment.npos || segment.find('\0') != segment.npos;
 }
 
-Result<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view text) {
-  std::vector<std::pair<std::string, std::string>> out;
+Result<Query> parse_query(std::string_view text) {
+  Query out;
   while (!text.empty()) {
     const auto end = text.find('&');
     const auto pair = text.substr(0, end);
@@ -75,6 +75,17 @@ std::string percent_encode(std::string_view text) {
       out.append(fmt::format("%{:02X}", static_cast<unsigned char>(c)));
   }
   return out;
+}
+
+std::string percent_encode_path(std::string_view path) {
+  std::string out;
+  for (;;) {
+    const auto slash = path.find('/');
+    out += percent_encode(path.substr(0, slash));
+    if (slash == path.npos) return out;
+    out += '/';
+    path.remove_prefix(slash + 1);
+  }
 }
 
 Result<Target> parse_target(std::string_view raw) {

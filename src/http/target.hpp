@@ -11,6 +11,9 @@
 
 namespace slipway::http {
 
+/// Decoded names and values.
+using Query = std::vector<std::pair<std::string, std::string>>;
+
 /// The path as decoded segments and the query as decoded pairs.
 ///
 /// The path is split at '/' *before* it is percent-decoded, and a segment that decodes to something with '/', '\0', '.'
@@ -19,7 +22,7 @@ namespace slipway::http {
 struct Target {
   std::vector<std::string> segments;
   bool trailing_slash = false;
-  std::vector<std::pair<std::string, std::string>> query;
+  Query query;
 
   /// The decoded path, for logs and messages.
   std::string path() const;
@@ -39,5 +42,7 @@ Result<std::string> percent_decode(std::string_view text);
 
 /// Everything but unreserved characters (RFC 3986 §2.3) as %XX.
 std::string percent_encode(std::string_view text);
+/// The same, but slashes stay.
+std::string percent_encode_path(std::string_view path);
 
 }  // namespace slipway::http

@@ -2,8 +2,8 @@
 
 #include "base/digest.hpp"
 #include "base/log.hpp"
+#include "http/date.hpp"
 
-#include <ctime>
 #include <fmt/format.h>
 #include <thread>
 
@@ -19,14 +19,6 @@ bool may_pass(int status, const std::string& code) {
   if (status == 507 || code == "QuotaExceeded") return false;
   return status >= 500 || status == 408 || status == 429 || code == "RequestTimeout" || code == "SlowDown" ||
          code == "InternalError" || code == "ServiceUnavailable" || code == "OperationAborted";
-}
-
-/// Of a Date field: "Mon, 23 Nov 2026 02:28:27 GMT".
-std::optional<Timestamp> time_of(const std::string& date) {
-  std::tm parts{};
-  const auto* end = ::strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  if (end == nullptr || *end != '\0') return std::nullopt;
-  return Timestamp(std::chrono::seconds(::timegm(&parts)));  // from_time_t() overflows in 2262
 }
 
 }  // namespace
@@ -125,7 +117,7 @@ Requests::Ended Requests::take_refusal(const Call& call, const http::ClientRespo
 
 /// The store refuses what is signed at another time than its own, so it is asked by its own.
 bool Requests::take_time_of(const http::ClientResponse& answer) {
-  const auto theirs = time_of(std::string(answer.headers.get("Date")));
+  const auto theirs = http::parse_http_date(answer.headers.get("Date"));
   if (!theirs) return false;
   const auto skew = std::chrono::duration_cast<std::chrono::seconds>(*theirs - m_clock.now()).count();
   if (m_skew_s.exchange(skew) == skew) return false;

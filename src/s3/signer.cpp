@@ -12,17 +12,6 @@ namespace {
 
 constexpr std::string_view algorithm = "AWS4-HMAC-SHA256";
 
-/// S3 encodes a path once, and takes "." and ".." as any other name.
-std::string encode_path(std::string_view path) {
-  std::string out;
-  for (std::size_t at = 0; at <= path.size();) {
-    const auto end = std::min(path.find('/', at), path.size());
-    out.append(at == 0 ? "" : "/").append(http::percent_encode(path.substr(at, end - at)));
-    at = end + 1;
-  }
-  return out;
-}
-
 /// Sorted as encoded, which is another order than that of the texts.
 std::string canonical_query(const Fields& query) {
   Fields encoded;
@@ -74,7 +63,8 @@ std::string signature(const Scope& scope, const std::string& secret_key, std::st
 
 SignedRequest sign(const Request& request, const Credentials& credentials, const std::string& region, Timestamp now) {
   const Scope scope{stamp_of(now), region};
-  SignedRequest out{.target = encode_path(request.path), .headers = request.amz_headers};
+  // S3 encodes a path once, and takes "." and ".." as any other name.
+  SignedRequest out{.target = http::percent_encode_path(request.path), .headers = request.amz_headers};
   out.headers.emplace_back("x-amz-date", scope.stamp);
   out.headers.emplace_back("x-amz-content-sha256", request.payload_sha256);
   if (!credentials.session_token.empty()) out.headers.emplace_back("x-amz-security-token", credentials.session_token);
@@ -108,7 +98,7 @@ std::string presign(const Request& request, const Credentials& credentials, cons
   fields.emplace_back("X-Amz-Expires", std::to_string(lifetime.count()));
   fields.emplace_back("X-Amz-SignedHeaders", "host");
   if (!credentials.session_token.empty()) fields.emplace_back("X-Amz-Security-Token", credentials.session_token);
-  const auto path = encode_path(request.path);
+  const auto path = http::percent_encode_path(request.path);
   const auto query = canonical_query(fields);
   const auto canonical = request.method + "\n" + path + "\n" + query + "\nhost:" + request.host + "\n\nhost\n" +
                          std::string(unsigned_payload);
