@@ -11,13 +11,13 @@ Result<StoredBlob> Catalog::find_blob(const std::string& repository, const Diges
   std::uint64_t ticket = 0;
   if (auto cached = m_blobs.find(key, ticket)) return *cached;
   std::optional<StoredBlob> out;
-  TRY(m_database.look_up(
-      "SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length FROM digest d JOIN blob b ON b.id = d.blob "
-      "JOIN location l ON l.blob = b.id JOIN repository r ON r.name = $3 "
-      "JOIN membership m ON m.repository = r.id AND m.blob = b.id "
-      "WHERE d.algorithm = $1 AND d.value = $2 AND l.state = 1 ORDER BY l.id LIMIT 1",
-      {static_cast<std::int64_t>(digest.algorithm()), digest.value(), repository},
-      [&](const sql::Row& row) { out = blob_of(row); }));
+  TRY(m_database.look_up("SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length, b.created_at FROM digest d "
+                         "JOIN blob b ON b.id = d.blob "
+                         "JOIN location l ON l.blob = b.id JOIN repository r ON r.name = $3 "
+                         "JOIN membership m ON m.repository = r.id AND m.blob = b.id "
+                         "WHERE d.algorithm = $1 AND d.value = $2 AND l.state = 1 ORDER BY l.id LIMIT 1",
+                         {static_cast<std::int64_t>(digest.algorithm()), digest.value(), repository},
+                         [&](const sql::Row& row) { out = blob_of(row); }));
   if (!out) return std::unexpected(no_blob(repository, digest));
   m_blobs.offer(key, *out, sizeof(StoredBlob), ticket);
   return *out;
@@ -160,11 +160,12 @@ Result<> Catalog::for_each_location(const std::function<Result<>(const StoredBlo
     std::vector<std::pair<StoredBlob, Digest>> found;
     TRY(m_database.read([&](sql::Session& session) {
       found.clear();
-      session.run("SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length, d.algorithm, d.value FROM location l "
+      session.run("SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length, b.created_at, d.algorithm, d.value "
+                  "FROM location l "
                   "JOIN blob b ON b.id = l.blob JOIN digest d ON d.id = (SELECT MIN(id) FROM digest WHERE blob = b.id) "
                   "WHERE l.id > $1 ORDER BY l.id LIMIT $2",
                   {after, page}, [&](const sql::Row& row) {
-                    found.emplace_back(blob_of(row), Digest(static_cast<Algorithm>(row.integer(7)), row.blob(8)));
+                    found.emplace_back(blob_of(row), Digest(static_cast<Algorithm>(row.integer(8)), row.blob(9)));
                   });
     }));
     if (found.empty()) return {};

@@ -20,11 +20,12 @@ void change_usage(sql::Session& session, std::int64_t repository, std::int64_t e
 Result<CacheEntry> Catalog::find_entry(const std::string& cache, const std::string& key) {
   std::optional<CacheEntry> out;
   TRY(m_database.look_up(
-      "SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length, d.algorithm, d.value FROM repository r "
+      "SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length, b.created_at, d.algorithm, d.value FROM "
+      "repository r "
       "JOIN cache_entry e ON e.repository = r.id JOIN digest d ON d.id = e.digest JOIN blob b ON b.id = e.blob "
       "JOIN location l ON l.blob = b.id WHERE r.name = $1 AND e.key = $2 AND l.state = 1 ORDER BY l.id LIMIT 1",
       {cache, key}, [&](const sql::Row& row) {
-        out = CacheEntry{Digest(static_cast<Algorithm>(row.integer(7)), row.blob(8)), blob_of(row)};
+        out = CacheEntry{Digest(static_cast<Algorithm>(row.integer(8)), row.blob(9)), blob_of(row)};
       }));
   if (!out) return fail(Failure::not_found, "cache '" + cache + "' has nothing under this key");
   return *out;
@@ -162,10 +163,10 @@ std::vector<blob::Location> Catalog::free_blob(sql::Session& session, std::int64
       session.number("SELECT 1 FROM edge e JOIN digest d ON d.id = e.digest WHERE d.blob = $1 LIMIT 1", {blob});
   if (named) return {};
   std::vector<blob::Location> locations;
-  session.run(
-      "SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length FROM location l JOIN blob b ON b.id = l.blob "
-      "WHERE l.blob = $1",
-      {blob}, [&](const sql::Row& row) { locations.push_back(blob_of(row).location); });
+  session.run("SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length, b.created_at FROM location l JOIN blob b "
+              "ON b.id = l.blob "
+              "WHERE l.blob = $1",
+              {blob}, [&](const sql::Row& row) { locations.push_back(blob_of(row).location); });
   std::vector<blob::Location> unwanted;
   for (const auto& location : locations)
     if (drop_location(session, location)) unwanted.push_back(location);

@@ -163,6 +163,9 @@ public:
   Result<std::vector<std::string>> tags(const std::string& repository, const std::string& after, std::size_t limit);
   Result<std::vector<TagRecord>> tag_records(const std::string& repository, const std::string& after,
                                              std::size_t limit);
+  /// The repositories that have the tag, or where it was moved after the move `seen`, which becomes the last one so
+  /// far; with 0, those that have it now. Some may be told that have it no longer.
+  Result<std::vector<std::string>> repositories_with(const std::string& tag, std::int64_t& seen);
   /// The newest moves first; of one tag, or of all where `tag` is empty.
   Result<std::vector<TagMove>> tag_history(const std::string& repository, const std::string& tag, std::size_t limit);
 

@@ -61,12 +61,13 @@ Result<std::vector<PackedBlob>> Catalog::blobs_in_pack(const std::string& pack, 
   std::vector<PackedBlob> out;
   TRY(m_database.read([&](sql::Session& session) {
     out.clear();
-    session.run("SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length, d.algorithm, d.value FROM location l "
+    session.run("SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length, b.created_at, d.algorithm, d.value FROM "
+                "location l "
                 "JOIN blob b ON b.id = l.blob JOIN digest d ON d.id = (SELECT MIN(id) FROM digest WHERE blob = b.id) "
                 "WHERE l.kind = 3 AND l.key = $1 AND l.id > $2 ORDER BY l.id LIMIT $3",
                 {pack, static_cast<std::int64_t>(number_of(after)), static_cast<std::int64_t>(limit)},
                 [&](const sql::Row& row) {
-                  out.push_back({Digest(static_cast<Algorithm>(row.integer(7)), row.blob(8)), blob_of(row).location});
+                  out.push_back({Digest(static_cast<Algorithm>(row.integer(8)), row.blob(9)), blob_of(row).location});
                 });
   }));
   return out;
@@ -76,10 +77,10 @@ Result<> Catalog::move_locations(const std::vector<Move>& moves, const std::stri
   return m_database.write([&](sql::Session& session) -> Result<> {
     for (const auto& move : moves) {
       std::optional<StoredBlob> known;
-      session.run("SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length FROM location l JOIN blob b ON "
-                  "b.id = l.blob WHERE l.id = $1",
-                  {static_cast<std::int64_t>(number_of(move.from))},
-                  [&](const sql::Row& row) { known = blob_of(row); });
+      session.run(
+          "SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length, b.created_at FROM location l JOIN blob b ON "
+          "b.id = l.blob WHERE l.id = $1",
+          {static_cast<std::int64_t>(number_of(move.from))}, [&](const sql::Row& row) { known = blob_of(row); });
       if (!known) continue;  // unwanted meanwhile: the copy is too
       drop_location(session, known->location);
       add_location(session, known->id, move.to, store_id);

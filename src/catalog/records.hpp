@@ -78,6 +78,7 @@ struct StoredBlob {
   std::int64_t id = 0;
   std::uint64_t size = 0;
   blob::Location location;
+  Timestamp created_at;  ///< when its bytes first came, whoever sent them
 };
 
 /// An object of the store that holds many small blobs.

@@ -20,7 +20,8 @@ StoredBlob blob_of(const sql::Row& row) {
           .location = {.id = blob::LocationId(static_cast<std::uint64_t>(row.integer(2))),
                        .kind = static_cast<blob::LocationKind>(row.integer(3)),
                        .key = std::string(row.text(4)),
-                       .range = {static_cast<std::uint64_t>(row.integer(5)), length}}};
+                       .range = {static_cast<std::uint64_t>(row.integer(5)), length}},
+          .created_at = from_micros(row.integer(7))};
 }
 
 std::int64_t Catalog::ensure_repository(sql::Session& session, const std::string& name, std::string_view kind) {
@@ -142,7 +143,7 @@ StoredBlob Catalog::enter_blob(sql::Session& session, const std::vector<Digest>&
               : session.number("INSERT INTO blob (size, created_at) VALUES ($1, $2) RETURNING id", {length, now()})
                     .value();
     add_location(session, id, location, store_id);
-    out = StoredBlob{.id = id, .size = location.range.length, .location = location};
+    out = StoredBlob{.id = id, .size = location.range.length, .location = location, .created_at = from_micros(now())};
   }
   for (const auto& digest : digests)
     session.run("UPDATE digest SET blob = $1 WHERE id = $2", {out->id, ensure_digest(session, digest)});

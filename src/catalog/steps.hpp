@@ -8,12 +8,13 @@ namespace slipway::catalog {
 /// The name caches' key. A NUL separates, which neither part can hold.
 std::string cache_key(const std::string& repository, const std::string& reference);
 
-/// A row of (blob id, size, location id, kind, key, offset, length).
+/// A row of (blob id, size, location id, kind, key, offset, length, the blob's created_at).
 StoredBlob blob_of(const sql::Row& row);
 
 /// Such a row of the blob that has a digest: $1 algorithm, $2 value.
 constexpr std::string_view select_known_blob =
-    "SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length FROM digest d JOIN blob b ON b.id = d.blob "
+    "SELECT b.id, b.size, l.id, l.kind, l.key, l.offset, l.length, b.created_at FROM digest d JOIN blob b ON b.id = "
+    "d.blob "
     "JOIN location l ON l.blob = b.id WHERE d.algorithm = $1 AND d.value = $2 AND l.state = 1 ORDER BY l.id LIMIT 1";
 
 /// In a write: ids are given out far after `first` and after all so far. How far, nobody knows: two catalogs that go on

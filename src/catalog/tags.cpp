@@ -67,6 +67,23 @@ Result<std::vector<TagRecord>> Catalog::tag_records(const std::string& repositor
   return out;
 }
 
+Result<std::vector<std::string>> Catalog::repositories_with(const std::string& tag, std::int64_t& seen) {
+  std::vector<std::string> out;
+  std::int64_t last = 0;
+  TRY(m_database.read([&](sql::Session& session) {
+    out.clear();
+    last = session.number("SELECT COALESCE(MAX(id), 0) FROM tag_history").value();
+    const auto take = [&](const sql::Row& row) { out.emplace_back(row.text(0)); };
+    if (seen == 0)
+      session.run("SELECT r.name FROM tag t JOIN repository r ON r.id = t.repository WHERE t.name = $1", {tag}, take);
+    else if (seen < last)
+      session.run("SELECT DISTINCT repository FROM tag_history WHERE id > $1 AND name = $2 AND digest IS NOT NULL",
+                  {seen, tag}, take);
+  }));
+  seen = last;
+  return out;
+}
+
 Result<std::vector<TagMove>> Catalog::tag_history(const std::string& repository, const std::string& tag,
                                                   std::size_t limit) {
   std::vector<TagMove> out;

@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "cli/config_values.hpp"
 #include "http/address.hpp"
+#include "publish/mount.hpp"
 #include "s3/bucket_url.hpp"
 #include "sql/postgres_connection.hpp"
 
@@ -179,6 +180,11 @@ Result<> check_catalog(const std::string& text) {
   return {};
 }
 
+Result<> check_mount(const std::string& text) {
+  TRY(publish::parse_mount(text));
+  return {};
+}
+
 /// Shown without a password that it may have.
 Key catalog_key() {
   auto key = text_key(
@@ -291,6 +297,14 @@ const std::vector<Key>& all_keys() {
       size_key("cas.bytes", FIELD(cache.bytes_max),
                "Bytes of one plain HTTP cache (/cas/CACHE/KEY); past it the least recently used entries go"),
       size_key("cas.entry_bytes", FIELD(cache.entry_bytes_max), "Largest entry of such a cache; 413 past it"),
+      list_key(
+          "sites.mounts", &Config::mounts,
+          "Where channels are served: \"HOST/PATH REPOSITORY@CHANNEL listing\" each; without HOST for any, without "
+          "@CHANNEL its channel live, and with the word listing folders without an index show what is in them",
+          check_mount),
+      boolean_key("sites.by_name", &Config::sites_by_name,
+                  "Serve the channel live of each repository NAME at /NAME/ as well"),
+      size_key("sites.memory", FIELD(sites_memory), "Memory for what is known of the trees that are read", 1U << 20),
       choice_key("log.level", &Config::log_level, {"debug", "info", "warn", "error", "off"},
                  "debug, info, warn, error or off; can be changed at run time"),
       choice_key("log.format", &Config::log_format, {"text", "json"}, "text for people, json for machines"),

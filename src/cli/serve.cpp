@@ -10,6 +10,7 @@
 #include "lifecycle/journal_keeper.hpp"
 #include "lifecycle/lease.hpp"
 #include "oci/registry.hpp"
+#include "publish/sites.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -119,6 +120,15 @@ oci::RegistryOptions registry_options(const Config& config) {
           .url = config.url};
 }
 
+Result<publish::SiteOptions> site_options(const Config& config) {
+  publish::SiteOptions out{.mounts = {}, .by_name = config.sites_by_name, .cache_bytes = config.sites_memory};
+  for (const auto& text : config.mounts) {
+    TRY_ASSIGN(auto mount, publish::parse_mount(text));
+    out.mounts.push_back(std::move(mount));
+  }
+  return out;
+}
+
 /// Of the catalog, said once at the start.
 Result<> tell_risks(catalog::Catalog& catalog) {
   TRY_ASSIGN(const auto risks, catalog.risks());
@@ -198,6 +208,9 @@ Result<> serve(const Config& config) {
   router.add("/v2", [&](http::Request& request) { return registry.handle(request); });
   cas::Caches caches(catalog, store, directory->store_id(), *access, clock, metrics, config.cache);
   router.add("/cas", [&](http::Request& request) { return caches.handle(request); });
+  TRY_ASSIGN(auto sites_options, site_options(config));
+  publish::Sites sites(catalog, store, *access, clock, std::move(sites_options));
+  router.add("/", [&](http::Request& request) { return sites.handle(request); });
   const auto collector = admin::add_routes(router, instance, *access, metrics);
 
   lifecycle::Lease housekeeping(catalog, "housekeeping");

@@ -1,5 +1,6 @@
 #pragma once
-// Asks a Registry without a server between: what a handler sees, and what becomes of a body it is given in pieces.
+// Asks a Registry, or what else answers requests, without a server between: what a handler sees, and what becomes of a
+// body it is given in pieces.
 
 #include "oci/registry.hpp"
 
@@ -23,7 +24,9 @@ struct OciAnswer {
 
 class OciClient {
 public:
-  explicit OciClient(oci::Registry& registry) : m_registry(registry) {}
+  explicit OciClient(oci::Registry& registry)
+      : OciClient([&registry](http::Request& request) { return registry.handle(request); }) {}
+  explicit OciClient(http::Handler handler) : m_handler(std::move(handler)) {}
 
   using Fields = std::vector<std::pair<std::string, std::string>>;
 
@@ -45,10 +48,11 @@ private:
     request.method = http::method_named(method);
     request.target = http::parse_target(target).value();
     for (const auto& [name, value] : fields) request.headers.add(name, value);
+    request.host = request.headers.get("Host");
     request.has_body = !body.empty();
     if (request.has_body) request.content_length = body.size();
     request.id = "test";
-    auto answer = m_registry.handle(request);
+    auto answer = m_handler(request);
     if (auto* response = std::get_if<http::Response>(&answer)) return taken(std::move(*response));
     auto& sink = std::get<std::unique_ptr<http::BodySink>>(answer);
     const auto piece = std::max<std::size_t>(1, (arriving + pieces - 1) / pieces);
@@ -62,14 +66,14 @@ private:
     OciAnswer out{.status = response.status, .headers = std::move(response.headers), .body = {}};
     if (const auto* text = std::get_if<std::string>(&response.body)) out.body = *text;
     if (const auto* text = std::get_if<std::shared_ptr<const std::string>>(&response.body)) out.body = **text;
-    if (const auto* slice = std::get_if<FileSlice>(&response.body)) {
+    if (const auto* slice = std::get_if<FileSlice>(&response.body); slice && slice->file) {
       out.body.resize(slice->range.length);
       static_cast<void>(read_some(*slice, std::as_writable_bytes(std::span(out.body)), 0));
     }
     return out;
   }
 
-  oci::Registry& m_registry;
+  http::Handler m_handler;
 };
 
 }  // namespace slipway::test
