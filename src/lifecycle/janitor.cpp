@@ -9,7 +9,6 @@
 namespace slipway::lifecycle {
 
 constexpr std::size_t page = 100;
-constexpr std::chrono::seconds pause_for_journal{5};
 
 Result<std::size_t> finish_deletions(catalog::Catalog& catalog, blob::BlobStore& store, std::int64_t journaled,
                                      Timestamp queued_until, const std::function<bool()>& goes_on) {
@@ -66,10 +65,12 @@ void Janitor::run() {
   std::unique_lock lock(m_mutex);
   while (!m_stopping) {
     lock.unlock();
-    std::chrono::seconds pause = m_options.interval;
+    std::chrono::milliseconds pause = m_options.interval;
     if (!m_catalog.is_read_only() && m_options.is_ours()) {
-      pass();
-      if (packs_wait() || awaits_journal()) pause = std::min(pause, pause_for_journal);
+      // Read once: what a pass left for the journal is not to wait for long because the journal came since.
+      const auto journaled = m_options.journaled();
+      pass(journaled);
+      if (packs_wait() || awaits_journal(journaled)) pause = std::min(pause, m_options.journal_pause);
     }
     lock.lock();
     m_wake.wait_for(lock, pause, [this] { return m_stopping; });
@@ -93,8 +94,7 @@ bool Janitor::packs_wait() {
 }
 
 /// Whether the catalog is the newest is known once the journal has been looked at.
-bool Janitor::awaits_journal() {
-  const auto journaled = m_options.journaled();
+bool Janitor::awaits_journal(std::int64_t journaled) {
   return journaled < 0 && journaled != catalog::before_all_changes;
 }
 
@@ -104,13 +104,12 @@ bool Janitor::goes_on() {
   return !m_stopping;
 }
 
-void Janitor::pass() {
+void Janitor::pass(std::int64_t journaled) {
   const auto goes_on = [this] { return this->goes_on(); };
-  if (const auto removed = finish_deletions(m_catalog, m_store, m_options.journaled(), unread_since(), goes_on);
-      !removed)
+  if (const auto removed = finish_deletions(m_catalog, m_store, journaled, unread_since(), goes_on); !removed)
     log::warn("deleting unwanted bytes failed; it is tried again", {{"error", removed.error().message}});
   // A session of a catalog that is older than its store may be a blob by now, which another journal knows.
-  if (m_options.journaled() < 0)
+  if (journaled < 0)
     log::debug("forgotten uploads wait for the journal");
   else if (const auto ended = expire_uploads(m_catalog, m_store, m_clock.now() - m_options.upload_expiry, goes_on);
            !ended)

@@ -15,6 +15,7 @@ namespace slipway::lifecycle {
 
 struct JanitorOptions {
   std::chrono::seconds interval{60};
+  std::chrono::milliseconds journal_pause{5000};  ///< instead, where something waits for the journal
   std::chrono::seconds upload_expiry{24 * 3600};
   /// The last change that every journal knows, before_all_changes where one never will; without it there is none to
   /// wait for.
@@ -43,11 +44,11 @@ public:
 
 private:
   void run();
-  void pass();
+  void pass(std::int64_t journaled);
   bool goes_on();
   Timestamp unread_since() const;
   bool packs_wait();
-  bool awaits_journal();
+  static bool awaits_journal(std::int64_t journaled);
 
   catalog::Catalog& m_catalog;
   blob::BlobStore& m_store;

@@ -12,7 +12,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr int attempts_max = 3;
+constexpr int attempts_max = 6;
 /// Beyond some 64 savepoints PostgreSQL has to look each of them up on disk.
 constexpr std::size_t batch_max = 60;
 /// What comes after a write that ends later than this is a transaction of its own: other servers want their turn.

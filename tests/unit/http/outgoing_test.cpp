@@ -194,9 +194,12 @@ TEST(Outgoing, KnowsTheNextPartOfItsFile) {
 
 TEST(Outgoing, SendsASmallFileWithItsHead) {
   const WarmFile file(pattern(40'000));
-  const Outgoing small(with_body(file.part(7, 16'384)), {}, false, false);
-  EXPECT_FALSE(small.next_slice(1).file);
-  EXPECT_EQ(body_of(shipped(Outgoing(small), 1'000'000)), pattern(40'000).substr(7, 16'384));
+  const auto small = [&file] { return Outgoing(with_body(file.part(7, 16'384)), {}, false, false); };
+  // The kernel may always say that it would have to wait, for a page that it is moving, say: rarely twice.
+  int tries = 10;
+  while (small().next_slice(1).file && tries > 0) --tries;
+  EXPECT_GT(tries, 0);
+  EXPECT_EQ(body_of(shipped(small(), 1'000'000)), pattern(40'000).substr(7, 16'384));
   EXPECT_TRUE(Outgoing(with_body(file.part(7, 16'385)), {}, false, false).next_slice(1).file);
 }
 

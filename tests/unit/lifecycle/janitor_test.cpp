@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "support/storage.hpp"
 
+#include <atomic>
 #include <gtest/gtest.h>
 
 namespace slipway::lifecycle {
@@ -97,6 +98,17 @@ TEST_F(JanitorTest, EndsNoUploadsWhileAnotherJournalMayKnowThemAsBlobs) {
   }
   EXPECT_EQ(m_catalog->totals()->uploads, 1U);
   EXPECT_EQ(m_bytes.suspended_uploads(), 1U);
+}
+
+TEST_F(JanitorTest, ComesBackSoonForWhatWaitedForTheJournal) {
+  suspend("half");
+  m_clock.advance(std::chrono::hours(48));
+  std::atomic<int> looks = 0;  // the journal has been looked at while the first pass was under way
+  const Janitor janitor(*m_catalog, m_store, m_clock,
+                        {.interval = std::chrono::hours(24),
+                         .journal_pause = std::chrono::milliseconds(10),
+                         .journaled = [&looks] { return looks++ < 2 ? -1 : catalog::after_all_changes; }});
+  while (m_catalog->totals()->uploads > 0) std::this_thread::yield();
 }
 
 TEST_F(JanitorTest, StopsAtOnceHoweverLongItsInterval) {
