@@ -136,7 +136,7 @@ TEST_F(PostgresTest, ALostRaceIsRunAgain) {
                 .error()
                 .failure,
             Failure::busy);
-  EXPECT_EQ(attempts, 3);
+  EXPECT_EQ(attempts, 6);
 }
 
 TEST_F(PostgresTest, WorkThatIgnoresAFailureIsUndoneAllTheSame) {
