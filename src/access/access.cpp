@@ -194,6 +194,35 @@ bool Access::may(const Principal& who, Action action, std::string_view name) con
   });
 }
 
+static bool is_about(const Approval& approval, const std::string& repository) {
+  return approval.repository == "*" || approval.repository == repository;
+}
+
+Result<> Access::expect_approval(const Principal& who, const std::string& repository, const std::string& tag) const {
+  if (who.admin) return {};
+  std::string others;
+  bool is_guarded = false;
+  for (const auto& approval : m_settings.approvals) {
+    if (!is_about(approval, repository) || approval.tag != tag) continue;
+    is_guarded = true;
+    for (const auto& user : approval.users) {
+      if (!who.anonymous && user == who.name) return {};
+      others.append(others.empty() ? "" : ", ").append(user);
+    }
+  }
+  if (!is_guarded) return {};
+  return fail(Failure::denied, who.name + " may not move '" + tag + "' of repository '" + repository +
+                                   "', which demands approval; who may: " +
+                                   (others.empty() ? "administrators" : others + ", and administrators"));
+}
+
+std::vector<std::string> Access::approved_tags(const std::string& repository) const {
+  std::vector<std::string> out;
+  for (const auto& approval : m_settings.approvals)
+    if (is_about(approval, repository)) out.push_back(approval.tag);
+  return out;
+}
+
 Tokens::Issued Access::issue_token(const Principal& who, const std::vector<Grant>& wanted) const {
   auto grants = wanted;
   for (auto& grant : grants)

@@ -5,6 +5,7 @@
 // given for them (tokens.hpp), or from the admin token (as Bearer, or as the password of any Basic user). A listener
 // only this machine can reach, with no credentials configured, lets anonymous do everything: the development default.
 
+#include "access/approval.hpp"
 #include "access/htpasswd.hpp"
 #include "access/tokens.hpp"
 #include "base/gate.hpp"
@@ -28,6 +29,7 @@ struct Settings {
   std::filesystem::path htpasswd;   ///< empty: no users
   std::vector<std::string> admins;  ///< users who may administer
   Anonymous anonymous = Anonymous::nothing;
+  std::vector<Approval> approvals;
   bool public_metrics = false;     ///< /metrics needs no login
   std::string admin_token_sha256;  ///< hex; empty: no token
   std::string token_key;           ///< signs the tokens given; empty: one of this process's own
@@ -48,6 +50,12 @@ public:
   bool may(const Principal& who, Action action, std::string_view name) const;
   /// The same, apart from what the token it came with is good for: whether a better token could be had.
   bool is_entitled(const Principal& who, Action action, std::string_view name) const;
+
+  /// Of a tag that `who` may push as far as the repository goes: whether it is free to move it, or remove it. Else
+  /// Failure::denied, saying who is.
+  Result<> expect_approval(const Principal& who, const std::string& repository, const std::string& tag) const;
+  /// The tags of a repository that not everybody may move.
+  std::vector<std::string> approved_tags(const std::string& repository) const;
 
   /// A token for what of `wanted` its owner may do.
   Tokens::Issued issue_token(const Principal& who, const std::vector<Grant>& wanted) const;

@@ -4,6 +4,7 @@
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "catalog/keep.hpp"
+#include "oci/names.hpp"
 
 #include <algorithm>
 #include <array>
@@ -20,6 +21,16 @@ constexpr std::size_t page_max = 10'000;
 std::string optional(const Parameters& parameters, const std::string& name) {
   const auto found = parameters.find(name);
   return found == parameters.end() ? std::string() : found->second;
+}
+
+/// The name of a tag, which may be new.
+Result<std::string> required_tag(const Parameters& parameters, const std::string& name) {
+  TRY_ASSIGN(auto tag, required(parameters, name));
+  if (!oci::is_tag(tag))
+    return fail(Failure::invalid, "'" + tag.substr(0, 200) +
+                                      "' cannot be the name of a channel: letters, digits, '_', "
+                                      "'.' and '-', at most 128");
+  return tag;
 }
 
 /// The page size asked for as `n`.
@@ -88,8 +99,37 @@ Result<Json> tag_history(Instance& instance, const Parameters& parameters, const
     out.push_back({{"tag", move.tag},
                    {"at", rfc3339(move.at)},
                    {"who", move.who},
+                   {"event", name_of(move.event)},
+                   {"from", move.from ? Json(*move.from) : Json()},
                    {"digest", move.digest ? Json(*move.digest) : Json()}});
   return Json{{"repository", name}, {"history", out}};
+}
+
+Json told(const std::string& repository, const std::string& channel, const catalog::TagMoved& moved) {
+  return Json{{"repository", repository},
+              {"channel", channel},
+              {"from", moved.from ? Json(moved.from->text()) : Json()},
+              {"digest", moved.to.text()},
+              {"moved", moved.is_new()}};
+}
+
+Result<Json> promote(Instance& instance, const Parameters& parameters, const std::string& who) {
+  TRY_ASSIGN(const auto name, required(parameters, "repository"));
+  TRY_ASSIGN(const auto from, required(parameters, "from"));
+  TRY_ASSIGN(const auto to, required_tag(parameters, "to"));
+  TRY_ASSIGN(const auto moved, instance.catalog.promote_tag(name, from, to, who));
+  return told(name, to, moved);
+}
+
+Result<Json> roll_back(Instance& instance, const Parameters& parameters, const std::string& who) {
+  TRY_ASSIGN(const auto name, required(parameters, "repository"));
+  TRY_ASSIGN(const auto channel, required_tag(parameters, "channel"));
+  std::optional<Digest> to;
+  if (const auto text = optional(parameters, "digest"); !text.empty()) {
+    TRY_ASSIGN(to, Digest::parse(text));
+  }
+  TRY_ASSIGN(const auto moved, instance.catalog.roll_back_tag(name, channel, to, who));
+  return told(name, channel, moved);
 }
 
 Result<Json> show_manifest(Instance& instance, const Parameters& parameters, const std::string&) {
@@ -136,23 +176,28 @@ Result<Json> set_server(Instance& instance, const Parameters& parameters, const 
   return Json{{"read_only", instance.catalog.is_read_only()}, {"log_level", log::name_of(log::level())}};
 }
 
-constexpr std::array<Operation, 10> all = {{
-    {"repo/ls", false, Action::admin, "", "last? n?", "Repositories, in byte order", list_repositories},
-    {"repo/show", false, Action::pull, "repository", "repository", "One repository and what it holds", show_repository},
-    {"repo/rm", true, Action::admin, "repository", "repository",
+constexpr std::array<Operation, 12> all = {{
+    {"repo/ls", false, Action::admin, "", "", "last? n?", "Repositories, in byte order", list_repositories},
+    {"repo/show", false, Action::pull, "repository", "", "repository", "One repository and what it holds",
+     show_repository},
+    {"repo/rm", true, Action::admin, "repository", "", "repository",
      "Removes a repository with its tags, manifests and memberships", remove_repository},
-    {"tag/ls", false, Action::pull, "repository", "repository last? n?", "Tags, where they point and since when",
+    {"tag/ls", false, Action::pull, "repository", "", "repository last? n?", "Tags, where they point and since when",
      list_tags},
-    {"tag/rm", true, Action::remove, "repository", "repository tag", "Removes one tag", remove_tag},
-    {"tag/history", false, Action::pull, "repository", "repository tag? n?", "Every move of a tag, newest first",
+    {"tag/rm", true, Action::remove, "repository", "tag", "repository tag", "Removes one tag", remove_tag},
+    {"tag/history", false, Action::pull, "repository", "", "repository tag? n?", "Every move of a tag, newest first",
      tag_history},
-    {"manifest/show", false, Action::pull, "repository", "repository reference", "A manifest as it was pushed",
+    {"promote", true, Action::push, "repository", "to", "repository from to",
+     "Points a channel at what another one points at", promote},
+    {"rollback", true, Action::push, "repository", "channel", "repository channel digest?",
+     "Points a channel at what it pointed at before", roll_back},
+    {"manifest/show", false, Action::pull, "repository", "", "repository reference", "A manifest as it was pushed",
      show_manifest},
-    {"doctor", true, Action::admin, "", "deep? remove_unknown?", "Checks the data directory, catalog and store",
+    {"doctor", true, Action::admin, "", "", "deep? remove_unknown?", "Checks the data directory, catalog and store",
      run_doctor},
-    {"server/status", false, Action::admin, "", "", "Version, settings that change at run time, and totals",
+    {"server/status", false, Action::admin, "", "", "", "Version, settings that change at run time, and totals",
      server_status},
-    {"server/set", true, Action::admin, "", "read_only? log_level?", "Changes read-only mode or the log level now",
+    {"server/set", true, Action::admin, "", "", "read_only? log_level?", "Changes read-only mode or the log level now",
      set_server},
 }};
 

@@ -36,6 +36,7 @@ struct Operation {
   bool changes;                 ///< POST, and refused in read-only mode unless it is server/set
   access::Action action;        ///< what the caller must be allowed …
   std::string_view named;       ///< … on the repository in this parameter; empty: on the server itself
+  std::string_view moves;       ///< the parameter with the tag that it moves or removes, which may demand approval
   std::string_view parameters;  ///< for people: "repository tag?"
   std::string_view summary;
   Result<Json> (*run)(Instance&, const Parameters&, const std::string& who);

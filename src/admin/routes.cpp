@@ -64,6 +64,10 @@ Response run_operation(http::Request& request, Instance& instance, access::Acces
   Parameters parameters(request.target.query.begin(), request.target.query.end());
   const auto target = operation->named.empty() ? std::string() : parameters[std::string(operation->named)];
   if (auto refusal = check(principal, access, operation->action, target)) return std::move(*refusal);
+  if (!operation->moves.empty())
+    if (const auto approved = access.expect_approval(principal, target, parameters[std::string(operation->moves)]);
+        !approved)
+      return error_response(403, approved.error().message);
   const auto result = operation->run(instance, parameters, principal.name);
   if (!result) return error_response(status_of(result.error().failure), result.error().message);
   return Response::json(200, result->dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");

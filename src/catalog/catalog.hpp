@@ -142,11 +142,16 @@ public:
   struct PutOutcome {
     bool put = false;
     std::vector<Digest> missing;  ///< what the manifest points at that the repository has not
+    std::string elsewhere;        ///< the tag that was not where it was expected
   };
+  /// Asked within a write where a tag points, which may be nowhere: false ends the write with nothing done.
+  using TagExpectation = std::function<bool(const std::optional<Digest>& now)>;
   /// Puts a manifest with all its effects: edges, membership, referrers, tags and their history. With
-  /// `children_required`, nothing is put unless every edge that is not may_be_absent is in the repository.
+  /// `children_required`, nothing is put unless every edge that is not may_be_absent is in the repository; with
+  /// `expected`, unless it says so of each of the tags.
   Result<PutOutcome> put_manifest(const std::string& repository, const NewManifest& manifest,
-                                  const std::vector<std::string>& tags, const std::string& who, bool children_required);
+                                  const std::vector<std::string>& tags, const std::string& who, bool children_required,
+                                  const TagExpectation& expected = {});
   Result<StoredManifest> find_manifest(const std::string& repository, const Digest& digest);
   Result<StoredManifest> find_tag(const std::string& repository, const std::string& tag);
   /// Up to `limit` of a repository's manifests, after the one at position `after`, oldest first; tagged or not. None of
@@ -159,6 +164,14 @@ public:
   /// Takes a manifest and all its tags from a repository.
   Result<> remove_manifest(const std::string& repository, const Digest& digest, const std::string& who);
   Result<> remove_tag(const std::string& repository, const std::string& tag, const std::string& who);
+  /// `tag` points where `source` does from now on; not_found where that points nowhere.
+  Result<TagMoved> promote_tag(const std::string& repository, const std::string& source, const std::string& tag,
+                               const std::string& who);
+  /// Undoes a tag's last move, or, where that was a rollback, the one before what it went back to; with `to`, points it
+  /// at that manifest. not_found where there is no such tag, or the repository has not what it would point at;
+  /// conflict where its history knows nothing before.
+  Result<TagMoved> roll_back_tag(const std::string& repository, const std::string& tag, const std::optional<Digest>& to,
+                                 const std::string& who);
   /// Up to `limit` tags after `after`, in byte order; not_found unless the repository exists.
   Result<std::vector<std::string>> tags(const std::string& repository, const std::string& after, std::size_t limit);
   Result<std::vector<TagRecord>> tag_records(const std::string& repository, const std::string& after,
@@ -230,7 +243,17 @@ private:
 
   std::int64_t now() const { return to_micros(m_clock.now()); }
 
-  // Steps within a transaction (steps.cpp).
+  // Steps within a transaction (steps.cpp, tags.cpp).
+  struct TagPlace {
+    const std::string& repository;
+    std::int64_t repository_id;
+    const std::string& name;
+  };
+  struct ManifestRow {
+    std::int64_t id;
+    std::int64_t digest_id;  // of the name that is meant
+    const Digest& digest;
+  };
   /// Throws StatementFailed with a conflict where the repository is of another kind.
   std::int64_t ensure_repository(sql::Session& session, const std::string& name, std::string_view kind = "oci");
   static std::int64_t ensure_digest(sql::Session& session, const Digest& digest);
@@ -238,8 +261,13 @@ private:
   std::int64_t ensure_manifest(sql::Session& session, const NewManifest& manifest, std::int64_t digest);
   void give_manifest(sql::Session& session, const std::string& repository, std::int64_t repository_id,
                      const NewManifest& manifest, std::int64_t id, const std::string& who);
+  /// A row of a tag's history, whose `digest` is absent where it was deleted.
   void record_tag_move(sql::Session& session, const std::string& repository, const std::string& tag,
-                       const std::string& who, const std::optional<std::string>& digest);
+                       const std::string& who, TagEvent event, const std::optional<std::string>& digest);
+  void point_tag(sql::Session& session, const TagPlace& tag, const ManifestRow& manifest, const std::string& who,
+                 TagEvent event);
+  Result<TagMoved> move_tag(sql::Session& session, const TagPlace& tag, const Digest& to, const std::string& who,
+                            TagEvent event);
   Result<Upload> open_upload(Upload upload, std::string_view kind, const std::string& who, std::size_t open_max);
   std::optional<blob::Location> take_upload(sql::Session& session, const std::string& id);
   Result<> end_upload(sql::Session& session, const UploadClaim& claim, const blob::Location* kept);

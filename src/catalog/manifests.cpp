@@ -91,7 +91,7 @@ void Catalog::give_manifest(sql::Session& session, const std::string& repository
 
 Result<Catalog::PutOutcome> Catalog::put_manifest(const std::string& repository, const NewManifest& manifest,
                                                   const std::vector<std::string>& tags, const std::string& who,
-                                                  bool children_required) {
+                                                  bool children_required, const TagExpectation& expected) {
   PutOutcome outcome;
   constexpr std::size_t many = 32;
   if (children_required && manifest.edges.size() > many) {
@@ -108,21 +108,21 @@ Result<Catalog::PutOutcome> Catalog::put_manifest(const std::string& repository,
     outcome.missing = missing_of(session, repository_id, manifest);
     if (children_required && !outcome.missing.empty())
       return fail(Failure::invalid, "children are missing");  // undoes the new repository
+    for (const auto& tag : tags) {
+      if (!expected || expected(tag_now(session, repository_id, tag))) continue;
+      outcome.elsewhere = tag;
+      return fail(Failure::conflict, "the tag is elsewhere");
+    }
 
     const auto digest_id = ensure_digest(session, manifest.digest);
     const auto id = ensure_manifest(session, manifest, digest_id);
     give_manifest(session, repository, repository_id, manifest, id, who);
-    for (const auto& tag : tags) {
-      session.run(
-          "INSERT INTO tag (repository, name, manifest, digest, updated_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT "
-          "(repository, name) "
-          "DO UPDATE SET manifest = EXCLUDED.manifest, digest = EXCLUDED.digest, updated_at = EXCLUDED.updated_at",
-          {repository_id, tag, id, digest_id, now()});
-      record_tag_move(session, repository, tag, who, manifest.digest.text());
-    }
+    for (const auto& tag : tags)
+      point_tag(session, {repository, repository_id, tag}, {id, digest_id, manifest.digest}, who, TagEvent::push);
     return {};
   });
-  if (!written && (outcome.missing.empty() || !children_required)) return std::unexpected(std::move(written).error());
+  const bool is_told = (children_required && !outcome.missing.empty()) || !outcome.elsewhere.empty();
+  if (!written && !is_told) return std::unexpected(std::move(written).error());
   outcome.put = written.has_value();
   return outcome;
 }
@@ -246,7 +246,7 @@ Result<> Catalog::remove_manifest(const std::string& repository, const Digest& d
     session.run("SELECT name FROM tag WHERE repository = $1 AND manifest = $2", {*repository_id, *id},
                 [&](const sql::Row& row) { tags.emplace_back(row.text(0)); });
     session.run("DELETE FROM tag WHERE repository = $1 AND manifest = $2", {*repository_id, *id});
-    for (const auto& tag : tags) record_tag_move(session, repository, tag, who, std::nullopt);
+    for (const auto& tag : tags) record_tag_move(session, repository, tag, who, TagEvent::removal, std::nullopt);
     session.run("SELECT algorithm, value FROM digest WHERE manifest = $1", {*id}, [&](const sql::Row& row) {
       name_changes(session, cache_key(repository, Digest(static_cast<Algorithm>(row.integer(0)), row.blob(1)).text()));
     });

@@ -127,11 +127,25 @@ struct UploadEnd {
   std::optional<blob::Location> left;  ///< its bytes, if it had any outside the catalog; in the deletion queue
 };
 
+/// Why a tag points elsewhere since.
+enum class TagEvent { push, promote, rollback, removal };
+/// As the history shows it: "push", "promote", "rollback", "delete".
+std::string_view name_of(TagEvent event);
+
 struct TagMove {
   std::string tag;
   Timestamp at;
   std::string who;
+  TagEvent event = TagEvent::push;
+  std::optional<std::string> from;    ///< absent: it was not there, or nobody knows any more
   std::optional<std::string> digest;  ///< absent: deleted
+};
+
+/// What a promotion or a rollback came to.
+struct TagMoved {
+  std::optional<Digest> from;  ///< absent: the tag is new
+  Digest to;
+  bool is_new() const { return from != to; }  ///< else it was there already, and nothing was written
 };
 
 struct TagRecord {

@@ -317,6 +317,11 @@ constexpr const char* announced_packs = R"sql(
 ALTER TABLE pack ADD COLUMN announced_at BIGINT;  -- nothing was entered yet: its bytes may come, or never have come
 )sql";
 
+constexpr const char* tag_events = R"sql(
+ALTER TABLE tag_history ADD COLUMN event TEXT;  -- 'promote', 'rollback'; NULL: a push, or without a digest a deletion
+CREATE INDEX tag_name ON tag(name);
+)sql";
+
 // Whatever is done to the tables here takes as long as it takes.
 constexpr const char* ledger = R"sql(
 SET LOCAL statement_timeout = 0;
@@ -331,7 +336,7 @@ CREATE TABLE IF NOT EXISTS migration (
 
 const Schema& postgres_schema() {
   static const auto first = std::string(tables) + references;
-  static const Migration all[] = {{5, 5, first.c_str()}, {6, 5, leases}, {7, 5, announced_packs}};
+  static const Migration all[] = {{5, 5, first.c_str()}, {6, 5, leases}, {7, 5, announced_packs}, {8, 5, tag_events}};
   static const auto end_filling = std::string("SET LOCAL statement_timeout = 0;") + references + move_sequences;
   static const Schema schema{ledger, all, forget_references, end_filling.c_str(), clear};
   return schema;

@@ -327,6 +327,11 @@ constexpr const char* announced_packs = R"sql(
 ALTER TABLE pack ADD COLUMN announced_at INTEGER;  -- nothing was entered yet: its bytes may come, or never have come
 )sql";
 
+constexpr const char* tag_events = R"sql(
+ALTER TABLE tag_history ADD COLUMN event TEXT;  -- 'promote', 'rollback'; NULL: a push, or without a digest a deletion
+CREATE INDEX tag_name ON tag(name);
+)sql";
+
 constexpr const char* ledger = R"sql(
 CREATE TABLE IF NOT EXISTS migration (
   version        INTEGER PRIMARY KEY,
@@ -335,8 +340,8 @@ CREATE TABLE IF NOT EXISTS migration (
 ) STRICT
 )sql";
 
-constexpr Migration all[] = {{1, 1, first},   {2, 2, referrers}, {3, 2, cache_entries},  {4, 4, packs},
-                             {5, 5, journal}, {6, 5, leases},    {7, 5, announced_packs}};
+constexpr Migration all[] = {{1, 1, first},   {2, 2, referrers}, {3, 2, cache_entries},   {4, 4, packs},
+                             {5, 5, journal}, {6, 5, leases},    {7, 5, announced_packs}, {8, 5, tag_events}};
 
 }  // namespace
 

@@ -49,14 +49,6 @@ std::int64_t Catalog::ensure_digest(sql::Session& session, const Digest& digest)
       .value();
 }
 
-void Catalog::record_tag_move(sql::Session& session, const std::string& repository, const std::string& tag,
-                              const std::string& who, const std::optional<std::string>& digest) {
-  session.run(
-      "INSERT INTO tag_history (repository, name, at, who, digest) VALUES ($1, $2, $3, $4, $5)",
-      {repository, tag, now(), who, digest ? sql::Parameter(std::string_view(*digest)) : sql::Parameter(nullptr)});
-  name_changes(session, cache_key(repository, tag));
-}
-
 void Catalog::name_changes(sql::Session& session, const std::string& key) {
   session.around_commit([this, key] { m_names.begin_change(key); }, [this] { m_names.end_change(); });
 }

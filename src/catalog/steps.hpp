@@ -17,6 +17,9 @@ constexpr std::string_view select_known_blob =
     "d.blob "
     "JOIN location l ON l.blob = b.id WHERE d.algorithm = $1 AND d.value = $2 AND l.state = 1 ORDER BY l.id LIMIT 1";
 
+/// Where a tag of the repository of that id points.
+std::optional<Digest> tag_now(sql::Session& session, std::int64_t repository, const std::string& tag);
+
 /// In a write: ids are given out far after `first` and after all so far. How far, nobody knows: two catalogs that go on
 /// from the same state, as after a restore, never give the same id to different bytes.
 void leap_over_locations(sql::Session& session, std::int64_t first);

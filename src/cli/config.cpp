@@ -180,6 +180,11 @@ Result<> check_catalog(const std::string& text) {
   return {};
 }
 
+Result<> check_approval(const std::string& text) {
+  TRY(access::parse_approval(text));
+  return {};
+}
+
 Result<> check_mount(const std::string& text) {
   TRY(publish::parse_mount(text));
   return {};
@@ -254,6 +259,10 @@ const std::vector<Key>& all_keys() {
       text_key("access.htpasswd", FIELD(htpasswd),
                "File of users made by htpasswd -B; they may pull, push and delete; read again when it changes"),
       list_key("access.admins", &Config::admins, "Users of the htpasswd file who may also administer"),
+      list_key("access.approval", &Config::approvals,
+               "Channels and other tags that only some may move: \"REPOSITORY@CHANNEL USER…\" each, or \"*@CHANNEL "
+               "USER…\"; administrators may anyway",
+               check_approval),
       text_key("access.anonymous", FIELD(anonymous),
                "What needs no login: none, pull, push or all; unset: all where only this machine can connect and no "
                "users are configured, else none",

@@ -38,7 +38,8 @@ struct Config {
   std::string sparse = "none";
   std::string url;
   cas::CacheOptions cache;
-  std::vector<std::string> mounts;  ///< as publish::parse_mount() reads them
+  std::vector<std::string> approvals;  ///< as access::parse_approval() reads them
+  std::vector<std::string> mounts;     ///< as publish::parse_mount() reads them
   bool sites_by_name = true;
   std::uint64_t sites_memory = 64U << 20;
   std::string challenge = "bearer";

@@ -5,6 +5,7 @@
 #include "cli/config_values.hpp"
 #include "moving/export.hpp"
 #include "oci/names.hpp"
+#include "publish/channels.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
@@ -178,6 +179,20 @@ private:
     admin_command(tag, "rm", "Remove one tag", "tag/rm", {{"repository", "Its name"}, {"tag", "The tag"}});
     admin_command(tag, "history", "Every move of a tag, newest first", "tag/history",
                   {{"repository", "Its name"}, {"tag?", "One tag (default: all)"}});
+
+    auto* promote = admin_command(
+        &m_app, "promote", "Point a channel at what another one points at: no bytes move", "promote",
+        {{"repository", "Its name"}, {"from", "The channel that is there: staging"}, {"to", "The one to move: live"}});
+    promote->footer("A channel is a tag: images are promoted the same way.");
+    auto* rollback = admin_command(&m_app, "rollback", "Point a channel at what it pointed at before", "rollback",
+                                   {{"repository", "Its name"}, {"channel?", "The channel (default: live)"}});
+    rollback
+        ->add_option_function<std::string>(
+            "--to", [this](const std::string& digest) { m_parameters["digest"] = digest; },
+            "This snapshot, which the history shows")
+        ->type_name("DIGEST");
+    rollback->preparse_callback([this](std::size_t) { m_parameters["channel"] = publish::live_channel; });
+    rollback->footer("Again, it goes back further. The history of all: slipway tag history REPO CHANNEL");
 
     auto* manifest = group("manifest", "Manifests");
     admin_command(manifest, "show", "Print a manifest as it was pushed", "manifest/show",

@@ -45,9 +45,19 @@ void render_tags(const Json& answer) {
 void render_history(const Json& answer) {
   std::vector<Cells> rows;
   for (const auto& move : answer["history"])
-    rows.push_back({short_time(move["at"]), move["tag"], move["who"],
+    rows.push_back({short_time(move["at"]), move["tag"], move["event"], move["who"],
                     move["digest"].is_null() ? "(deleted)" : move["digest"].get<std::string>()});
-  print_table({"WHEN (UTC)", "TAG", "WHO", "POINTED AT"}, rows);
+  print_table({"WHEN (UTC)", "TAG", "EVENT", "WHO", "POINTED AT"}, rows);
+}
+
+void render_move(const Json& answer) {
+  const auto channel = answer["repository"].get<std::string>() + "@" + answer["channel"].get<std::string>();
+  const auto digest = answer["digest"].get<std::string>();
+  if (!answer["moved"].get<bool>())
+    fmt::print("{} is at {} already\n", channel, digest);
+  else
+    fmt::print("{} is at {}, before at {}\n", channel, digest,
+               answer["from"].is_null() ? "nothing" : answer["from"].get<std::string>());
 }
 
 void render_doctor(const Json& answer) {
@@ -75,6 +85,8 @@ void render(const std::string& operation, const Json& answer) {
     render_tags(answer);
   else if (operation == "tag/history")
     render_history(answer);
+  else if (operation == "promote" || operation == "rollback")
+    render_move(answer);
   else if (operation == "manifest/show")
     fmt::print("{}\n", answer["content"].get<std::string>());
   else if (operation == "doctor")

@@ -75,10 +75,16 @@ Result<std::unique_ptr<access::Access>> open_access(const Config& config, access
                                                     catalog::Catalog& catalog, const Clock& clock) {
   TRY_ASSIGN(const auto token, catalog.setting("admin_token"));
   TRY_ASSIGN(auto key, token_key(catalog));
+  std::vector<access::Approval> approvals;
+  for (const auto& text : config.approvals) {
+    TRY_ASSIGN(auto approval, access::parse_approval(text));
+    approvals.push_back(std::move(approval));
+  }
   return access::Access::open(
       {.htpasswd = config.htpasswd,
        .admins = config.admins,
        .anonymous = anonymous,
+       .approvals = std::move(approvals),
        .public_metrics = config.public_metrics,
        .admin_token_sha256 = token.value_or(""),
        .token_key = std::move(key),

@@ -82,6 +82,14 @@ Precondition check_preconditions(const Headers& request, const Validators& valid
   return is_date_of(request.get("If-Modified-Since"), validators) ? Precondition::not_modified : Precondition::proceed;
 }
 
+bool has_write_condition(const Headers& request) { return request.has("If-Match") || request.has("If-None-Match"); }
+
+bool may_change(const Headers& request, const std::string& etag) {
+  const bool is_there = !etag.empty();
+  if (request.has("If-Match")) return is_there && names(request.combined("If-Match"), etag, false);
+  return !is_there || !request.has("If-None-Match") || !names(request.combined("If-None-Match"), etag, true);
+}
+
 std::string_view applicable_range(const Headers& request, const Validators& validators) {
   const auto condition = trimmed(request.get("If-Range"));
   const bool applies = condition.empty() || condition == validators.etag || is_date_of(condition, validators);

@@ -24,6 +24,12 @@ enum class Precondition { proceed, not_modified, failed };
 /// RFC 9110 §13.2.2, for GET and HEAD. A date counts only if it is exactly ours: content may go back to what it was.
 Precondition check_preconditions(const Headers& request, const Validators& validators);
 
+/// The same for a request that changes something, by If-Match and If-None-Match alone: whether what it finds may be
+/// changed. `etag` is empty where there is nothing yet.
+bool may_change(const Headers& request, const std::string& etag);
+/// A request asks that.
+bool has_write_condition(const Headers& request);
+
 /// The Range field, unless an If-Range says that it is about another representation (RFC 9110 §13.1.5).
 std::string_view applicable_range(const Headers& request, const Validators& validators);
 

@@ -1,3 +1,4 @@
+#include "http/conditional.hpp"
 #include "http/router.hpp"
 #include "oci/registry.hpp"
 
@@ -19,6 +20,14 @@ static Response children_missing(const std::vector<Digest>& missing) {
   return error_response(404, Code::manifest_blob_unknown,
                         "push what the manifest points at first; missing: " + missing.front().text(),
                         {{"missing", names}});
+}
+
+static std::string etag_of(const Digest& digest) { return "\"" + digest.text() + "\""; }
+
+/// RFC 9110 §13.1.1: somebody else moved the tag first.
+static Response tag_moved(const std::string& tag) {
+  return error_response(412, Code::denied,
+                        "tag '" + tag + "' is not where If-Match or If-None-Match expect it: somebody else moved it");
 }
 
 /// A tag has no ':', a digest always has.
@@ -55,7 +64,7 @@ Response Registry::get_manifest(Call& call) {
       digest ? m_catalog.find_manifest(path.repository, *digest) : m_catalog.find_tag(path.repository, path.last);
   if (!found) return failure_response(found.error(), Code::manifest_unknown, request);
   const auto name = found->digest.text();
-  const auto etag = "\"" + name + "\"";
+  const auto etag = etag_of(found->digest);
   const bool unchanged = request.headers.combined("If-None-Match").find(etag) != std::string::npos;
   auto response = unchanged ? Response::empty(304) : Response{200, {}, found->bytes, false};
   if (!unchanged) response.headers.add("Content-Type", found->media_type);
@@ -64,12 +73,20 @@ Response Registry::get_manifest(Call& call) {
   return response;
 }
 
+std::optional<Response> Registry::check_approval(const Call& call, const std::string& tag) const {
+  const auto approved = m_access.expect_approval(call.who, call.path.repository, tag);
+  if (approved) return std::nullopt;
+  return error_response(403, Code::denied, approved.error().message);
+}
+
 http::Answer Registry::put_manifest(Call& call) {
   const auto tags = call.request.target.parameters("tag");
   if (!tags.empty() && !is_digest_like(call.path.last))
     return error_response(400, Code::unsupported, "?tag= goes with a manifest that is put by digest");
   for (const auto& tag : tags)
     if (!is_tag(tag)) return error_response(400, Code::manifest_invalid, "'" + tag.substr(0, 200) + "' is not a tag");
+  for (const auto& tag : is_digest_like(call.path.last) ? tags : std::vector{call.path.last})
+    if (auto refusal = check_approval(call, tag)) return std::move(*refusal);
   const auto max = m_options.manifest.size_max;
   auto too_large = error_response(413, Code::size_invalid,
                                   fmt::format("manifests larger than {} are not accepted here", human_size(max)));
@@ -96,8 +113,14 @@ Response Registry::store_manifest(Call& call, std::string bytes) {
   const auto more_tags = request.target.parameters("tag");
   const auto tags = named ? more_tags : std::vector{path.last};
   const bool may_be_sparse = m_options.sparse == Sparse::all || (is_index && m_options.sparse == Sparse::indexes);
-  const auto put = m_catalog.put_manifest(path.repository, *manifest, tags, who.name, !may_be_sparse);
+  catalog::Catalog::TagExpectation expected;
+  if (!named && http::has_write_condition(request.headers))
+    expected = [&headers = request.headers](const std::optional<Digest>& now) {
+      return http::may_change(headers, now ? etag_of(*now) : std::string());
+    };
+  const auto put = m_catalog.put_manifest(path.repository, *manifest, tags, who.name, !may_be_sparse, expected);
   if (!put) return failure_response(put.error(), Code::name_unknown, request);
+  if (!put->elsewhere.empty()) return tag_moved(put->elsewhere);
   if (!put->put) return children_missing(put->missing);
   auto response = created(manifest_path(path.repository, digest), digest);
   for (const auto& edge : manifest->edges)
@@ -113,6 +136,11 @@ Response Registry::store_manifest(Call& call, std::string bytes) {
 Response Registry::delete_manifest(Call& call) {
   const auto& [request, path, who] = call;
   const auto digest = Digest::parse(path.last);
+  if (!digest)
+    if (auto refusal = check_approval(call, path.last)) return std::move(*refusal);
+  for (const auto& tag : digest ? m_access.approved_tags(path.repository) : std::vector<std::string>())
+    if (const auto now = m_catalog.find_tag(path.repository, tag); now && now->digest == *digest)
+      if (auto refusal = check_approval(call, tag)) return std::move(*refusal);
   const auto removed = digest ? m_catalog.remove_manifest(path.repository, *digest, who.name)
                               : m_catalog.remove_tag(path.repository, path.last, who.name);
   if (!removed) return failure_response(removed.error(), Code::manifest_unknown, request);

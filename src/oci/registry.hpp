@@ -51,6 +51,8 @@ private:
   /// for both, since clients ask for a token once.
   std::optional<http::Response> check(const http::Request& request, const access::Principal& who, access::Action action,
                                       const std::string& name, const std::string& source = {});
+  /// The refusal where a tag is only for others to move.
+  std::optional<http::Response> check_approval(const Call& call, const std::string& tag) const;
   /// 507 to a request with content, while the store wants none.
   std::optional<http::Response> check_room(const http::Request& request);
   http::Answer dispatch(Call& call);

@@ -69,6 +69,33 @@ TEST_F(AccessTest, TakesTheSchemeInAnyCase) {
   EXPECT_EQ(who(*access, "BEARER " + token), "admin-token!");
 }
 
+TEST_F(AccessTest, SomeTagsAreOnlyForSome) {
+  const auto access = open(
+      {.admins = {"bob"}, .approvals = {parse_approval("site@live alice").value(), parse_approval("*@v1").value()}});
+  const auto may = [&](const std::string& user, const std::string& repository, const std::string& tag) {
+    return access->expect_approval({user, user == "anonymous", user == "bob"}, repository, tag).has_value();
+  };
+  EXPECT_TRUE(may("alice", "site", "live"));
+  EXPECT_TRUE(may("bob", "site", "live"));
+  EXPECT_FALSE(may("carol", "site", "live"));
+  EXPECT_FALSE(may("anonymous", "site", "live"));
+  EXPECT_TRUE(may("carol", "site", "staging"));
+  EXPECT_TRUE(may("carol", "other", "live"));
+  EXPECT_FALSE(may("alice", "other", "v1"));
+  EXPECT_EQ(access->approved_tags("site"), (std::vector<std::string>{"live", "v1"}));
+  const auto refused = access->expect_approval({"carol"}, "site", "live");
+  EXPECT_EQ(refused.error().message, "carol may not move 'live' of repository 'site', which demands approval; who may: "
+                                     "alice, and administrators");
+}
+
+TEST_F(AccessTest, ApprovalsSayWhereAndWho) {
+  const auto approval = parse_approval("team/site@live alice bob").value();
+  EXPECT_EQ(approval.repository, "team/site");
+  EXPECT_EQ(approval.tag, "live");
+  EXPECT_EQ(approval.users, (std::vector<std::string>{"alice", "bob"}));
+  for (const auto* text : {"", "site", "@live", "site@", "alice site@live"}) EXPECT_FALSE(parse_approval(text)) << text;
+}
+
 TEST_F(AccessTest, GivesTokensForWhatTheirOwnerMayDo) {
   const auto access = open({.anonymous = Anonymous::pull});
   const std::vector<Grant> wanted{{"a", {Action::pull, Action::push, Action::remove}}, {"", {Action::pull}}};

@@ -59,7 +59,14 @@ protected:
 };
 
 TEST_F(OperationsTest, EveryOneRuns) {
-  const Parameters all = {{"repository", "app/web"}, {"tag", "v1"}, {"reference", "latest"}, {"n", "10"}};
+  const Parameters all = {{"repository", "app/web"},
+                          {"tag", "v1"},
+                          {"reference", "latest"},
+                          {"n", "10"},
+                          {"from", "v1"},
+                          {"to", "live"},
+                          {"channel", "live"},
+                          {"digest", digest_of(as_bytes("{}")).text()}};
   std::set<std::string_view> names;
   // What removes comes last: repositories after tags.
   std::vector<const Operation*> ordered;
