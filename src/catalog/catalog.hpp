@@ -14,6 +14,8 @@
 
 #include <atomic>
 #include <functional>
+#include <span>
+#include <unordered_map>
 
 namespace slipway::catalog {
 
@@ -99,6 +101,14 @@ public:
   Result<StoredBlob> commit_blob(const std::string& repository, const std::vector<Digest>& digests,
                                  const blob::Location& location, const std::string& store_id, const UploadClaim& upload,
                                  bool replace);
+  // Many at once (batches.cpp), in a few statements each.
+  /// What is known of each of `digests`, which are SHA-256; absent from the map: nothing.
+  Result<std::unordered_map<Digest, Known>> known(const std::string& repository, std::span<const Digest> digests);
+  /// Gives `to` blobs, each of which the repository named with it has; those that are not there are passed over.
+  Result<> mount_blobs(const std::string& to, std::span<const std::pair<Digest, std::string>> blobs);
+  /// As commit_blob() or adopt_blob() of each, in one write: not_found where one that the store is to hold is not
+  /// there.
+  Result<> commit_blobs(const std::string& repository, std::span<const BatchedBlob> blobs, const std::string& store_id);
   /// Takes a blob from a repository; its bytes stay until they are collected. not_found unless it has it.
   Result<> remove_blob(const std::string& repository, const Digest& digest);
   /// Up to `limit` locations after `after`, in order of id, whose bytes are to be removed, and were at `queued_until`;

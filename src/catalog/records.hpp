@@ -81,6 +81,21 @@ struct StoredBlob {
   Timestamp created_at;  ///< when its bytes first came, whoever sent them
 };
 
+/// What there is of a digest that is asked for along with many.
+struct Known {
+  bool is_manifest = false;        ///< the repository has it as a manifest
+  bool is_member = false;          ///< … or as a blob
+  std::optional<StoredBlob> blob;  ///< that some repository has
+  std::string holder;              ///< one that has it
+};
+
+/// A small blob that is to be entered along with others.
+struct BatchedBlob {
+  Digest digest;
+  std::optional<blob::Location> location;  ///< of its durable bytes; absent: the store holds it already
+  bool replace = false;                    ///< those that the catalog knows are lost
+};
+
 /// An object of the store that holds many small blobs.
 struct Pack {
   std::string key;

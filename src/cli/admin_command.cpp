@@ -6,54 +6,35 @@
 #include "cli/commands.hpp"
 #include "cli/data_directory.hpp"
 #include "cli/render.hpp"
-#include "http/address.hpp"
+#include "cli/server_access.hpp"
 #include "http/client.hpp"
 #include "http/target.hpp"
 
-#include <cstdlib>
 #include <fmt/core.h>
 
 namespace slipway::cli {
 namespace {
 
-std::string or_environment(const std::string& given, const char* variable) {
-  if (!given.empty()) return given;
-  const char* value = std::getenv(variable);
-  return value ? value : "";
-}
-
-/// Where the configured server is: what it announced in its data directory, else its first listen address.
-std::string configured_server(const Config& config) {
-  if (const auto announced = read_file(config.data / "server.json", 65536)) {
-    const auto json = parse_json(*announced);
-    if (json && json->contains("listen") && !(*json)["listen"].empty() && (*json)["listen"][0].is_string())
-      return (*json)["listen"][0];
-  }
-  const auto& first = config.listen.front();
-  if (first.find("://") != first.npos || first.starts_with("unix:")) return first;
-  return (config.tls_certificate.empty() ? "http://" : "https://") + first;
-}
-
-Result<Json> ask_server(const std::string& url, const AdminTarget& target, const admin::Operation& operation,
+Result<Json> ask_server(const ServerAccess& server, const admin::Operation& operation,
                         const admin::Parameters& parameters) {
-  http::ClientRequest request{.method = operation.changes ? "POST" : "GET", .url = url, .ca_file = target.ca_file};
+  http::ClientRequest request{
+      .method = operation.changes ? "POST" : "GET", .url = server.url, .ca_file = server.ca_file};
   request.target = "/api/v1/" + std::string(operation.name);
   char separator = '?';
   for (const auto& [name, value] : parameters) {
     request.target += separator + http::percent_encode(name) + "=" + http::percent_encode(value);
     separator = '&';
   }
-  if (const auto token = or_environment(target.token, "SLIPWAY_TOKEN"); !token.empty())
-    request.headers.push_back("Authorization: Bearer " + token);
+  if (!server.authorization.empty()) request.headers.push_back("Authorization: " + server.authorization);
   TRY_ASSIGN(const auto response, http::fetch(request));
   const auto json = parse_json(response.body, {.size_max = 64U << 20});
   if (response.status == 200 && json) return *json;
   const auto message = json ? string_at(*json, "error") : std::string();
   if (response.status == 401)
-    return fail(Failure::denied, url + " wants credentials: give the admin token by --token or SLIPWAY_TOKEN" +
-                                     (message.empty() ? "" : " (" + message + ")"));
+    return fail(Failure::denied,
+                server.url + " wants credentials: " + ways_to_log_in + (message.empty() ? "" : " (" + message + ")"));
   return fail(Failure::io, message.empty()
-                               ? fmt::format("{} answered {}; is that a Slipway server?", url, response.status)
+                               ? fmt::format("{} answered {}; is that a Slipway server?", server.url, response.status)
                                : message);
 }
 
@@ -84,13 +65,9 @@ int run_admin(const Common& common, const AdminTarget& target, const std::string
   if (!target.data.empty()) {
     answer = run_in_process(common, target.data, *operation, parameters);
   } else {
-    auto server = or_environment(target.server, "SLIPWAY_SERVER");
-    if (server.empty()) {
-      const auto config = load_config(common);
-      if (!config) return report(config.error());
-      server = configured_server(*config);
-    }
-    answer = ask_server(server, target, *operation, parameters);
+    const auto server = find_server(common, target);
+    if (!server) return report(server.error());
+    answer = ask_server(*server, *operation, parameters);
   }
   if (!answer) return report(answer.error());
   if (common.json)

@@ -89,8 +89,31 @@ struct AdminTarget {
   std::string server;          ///< URL; empty: SLIPWAY_SERVER, else the configuration
   std::filesystem::path data;  ///< --data: in process
   std::string token;           ///< empty: SLIPWAY_TOKEN
+  std::string user;            ///< NAME:PASSWORD; empty: SLIPWAY_USER
   std::string ca_file;
 };
+
+/// What `slipway publish` is told.
+struct PublishArguments {
+  std::string folder;
+  std::string place;  ///< REPOSITORY[@CHANNEL]
+  std::vector<std::string> exclude;
+  unsigned jobs = 8;
+  bool check_all = false;
+};
+int run_publish(const Common& common, const AdminTarget& target, const PublishArguments& arguments);
+
+/// What `slipway tree` is told.
+struct TreeArguments {
+  std::string place;      ///< REPOSITORY[@CHANNEL or @SNAPSHOT]
+  std::string other;      ///< of diff: the same, or only the channel or snapshot
+  std::string path;       ///< files whose paths begin so
+  std::string directory;  ///< of get
+  unsigned jobs = 8;
+};
+int run_tree_ls(const Common& common, const AdminTarget& target, const TreeArguments& arguments);
+int run_tree_diff(const Common& common, const AdminTarget& target, const TreeArguments& arguments);
+int run_tree_get(const Common& common, const AdminTarget& target, const TreeArguments& arguments);
 
 /// Runs one operation of admin/ and prints its answer.
 int run_admin(const Common& common, const AdminTarget& target, const std::string& operation,

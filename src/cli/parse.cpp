@@ -23,6 +23,7 @@ public:
     add_server_commands();
     add_config_commands();
     add_repository_commands();
+    add_tree_commands();
     add_copy_commands();
     add_moving_commands();
     add_exchange_commands();
@@ -143,18 +144,25 @@ private:
           key, [this, key](const std::string& value) { m_parameters[key] = value; }, help);
       if (!optional) option->required();
     }
-    made->add_option("--server", m_target.server,
-                     "URL of a running server (default: $SLIPWAY_SERVER, then the configuration)")
-        ->type_name("URL");
+    add_server_options(made);
     made->add_option("--data", m_target.data, "Data directory of a stopped server")->type_name("DIR");
     add_key_option(made, "--store", "store.url", "URL", "With --data: where its bytes are, if not in files there");
     add_key_option(made, "--catalog", "catalog.url", "URL",
                    "With --data: where its catalog is, if not in SQLite there");
-    made->add_option("--token", m_target.token, "Admin token (default: $SLIPWAY_TOKEN)")->type_name("TOKEN");
-    made->add_option("--ca", m_target.ca_file, "Certificates to trust, PEM")->type_name("FILE");
-    add_config_option(made);
-    add_json_option(made);
     return made;
+  }
+
+  /// Of a command that asks a server.
+  void add_server_options(CLI::App* to) {
+    to->add_option("--server", m_target.server,
+                   "URL of a running server (default: $SLIPWAY_SERVER, then the configuration)")
+        ->type_name("URL");
+    to->add_option("--token", m_target.token, "Admin token (default: $SLIPWAY_TOKEN)")->type_name("TOKEN");
+    to->add_option("--user", m_target.user, "Who you are there (default: $SLIPWAY_USER, then docker's login)")
+        ->type_name("NAME:PASSWORD");
+    to->add_option("--ca", m_target.ca_file, "Certificates to trust, PEM")->type_name("FILE");
+    add_config_option(to);
+    add_json_option(to);
   }
 
   void add_page_options(CLI::App* to) {
@@ -180,6 +188,28 @@ private:
     admin_command(tag, "history", "Every move of a tag, newest first", "tag/history",
                   {{"repository", "Its name"}, {"tag?", "One tag (default: all)"}});
 
+    auto* manifest = group("manifest", "Manifests");
+    admin_command(manifest, "show", "Print a manifest as it was pushed", "manifest/show",
+                  {{"repository", "Its name"}, {"reference", "A tag or digest"}});
+  }
+
+  void add_tree_commands() {
+    auto* publish = command(&m_app, "publish", "Publish a folder: what changed is sent, then the channel moves",
+                            [this] { return run_publish(m_common, m_target, m_publish); });
+    publish->add_option("folder", m_publish.folder, "The folder")->required()->type_name("DIR");
+    publish->add_option("place", m_publish.place, "Where to: without @CHANNEL its channel live")
+        ->required()
+        ->type_name("REPO[@CHANNEL]");
+    publish->add_option("--exclude", m_publish.exclude, "Leave out what is called so: '*.tmp', 'drafts/*'")
+        ->type_name("PATTERN")
+        ->allow_extra_args(false);
+    publish->add_flag("--check-all", m_publish.check_all,
+                      "Ask for every file, also for those that the channel has: mends what a server has lost");
+    add_jobs_option(publish, m_publish.jobs, "How many requests at a time (default 8)");
+    add_server_options(publish);
+    publish->footer("Readers see the old snapshot or the new one. Run it again to go on after an interruption.\n"
+                    "Of two that publish to one channel at once, one is told. What is served how: docs/sites.md");
+
     auto* promote = admin_command(
         &m_app, "promote", "Point a channel at what another one points at: no bytes move", "promote",
         {{"repository", "Its name"}, {"from", "The channel that is there: staging"}, {"to", "The one to move: live"}});
@@ -192,11 +222,34 @@ private:
             "This snapshot, which the history shows")
         ->type_name("DIGEST");
     rollback->preparse_callback([this](std::size_t) { m_parameters["channel"] = publish::live_channel; });
-    rollback->footer("Again, it goes back further. The history of all: slipway tag history REPO CHANNEL");
+    rollback->footer("Again, it goes back further. Where it was: slipway tree history REPO");
 
-    auto* manifest = group("manifest", "Manifests");
-    admin_command(manifest, "show", "Print a manifest as it was pushed", "manifest/show",
-                  {{"repository", "Its name"}, {"reference", "A tag or digest"}});
+    auto* tree = group("tree", "Folders that were published");
+    const auto tree_command = [&](const char* name, const char* summary, auto action) {
+      auto* made = command(tree, name, summary, [this, action] { return action(m_common, m_target, m_tree); });
+      made->add_option("place", m_tree.place, "Without @ its channel live")
+          ->required()
+          ->type_name("REPO[@CHANNEL|@SNAPSHOT]");
+      add_server_options(made);
+      return made;
+    };
+    auto* ls = tree_command("ls", "List the files of a snapshot", run_tree_ls);
+    ls->add_option("path", m_tree.path, "Only those whose paths begin so")->type_name("PATH");
+    auto* diff = tree_command("diff", "How two snapshots differ: + added, - removed, ~ changed", run_tree_diff);
+    diff->add_option("other", m_tree.other, "The later one: CHANNEL, SNAPSHOT or REPO@…")
+        ->required()
+        ->type_name("OTHER");
+    auto* get = tree_command("get", "Fetch the files of a snapshot that are not there yet", run_tree_get);
+    get->add_option("directory", m_tree.directory, "Where to")->required()->type_name("DIR");
+    get->add_option("--path", m_tree.path, "Only those whose paths begin so")->type_name("PATH");
+    add_jobs_option(get, m_tree.jobs, "How many files at a time (default 8)");
+    auto* history = admin_command(tree, "history", "Every move of a channel: when, by whom, from where to where",
+                                  "tag/history", {{"repository", "Its name"}, {"tag?", "The channel (default: live)"}});
+    history->preparse_callback([this](std::size_t) { m_parameters["tag"] = publish::live_channel; });
+  }
+
+  static void add_jobs_option(CLI::App* to, unsigned& jobs, const char* summary) {
+    to->add_option("--jobs", jobs, summary)->check(CLI::Range(1U, 64U))->type_name("COUNT");
   }
 
   void add_copy_commands() {
@@ -418,6 +471,8 @@ private:
   std::string m_shell;
   std::string m_directory;
   RebuildOptions m_rebuild;
+  PublishArguments m_publish;
+  TreeArguments m_tree;
   StoreOptions m_store;
   CatalogOptions m_catalog;
   ImportOptions m_import;

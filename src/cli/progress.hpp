@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace slipway::cli {
@@ -15,11 +16,14 @@ public:
   Progress(std::string what, std::uint64_t total);
   ~Progress();
   void add(std::uint64_t bytes);
+  /// Of a command that counts more than bytes: how far it is, in words of its own.
+  void tell(const std::function<std::string()>& state);
   /// A line that stays.
   void say(const std::string& line);
 
 private:
-  void show();
+  bool is_time();
+  void show(const std::string& line);
 
   const std::string m_what;
   const std::uint64_t m_total;

@@ -201,7 +201,13 @@ Result<> serve(const Config& config) {
   if (!opened) return std::unexpected(opened.error().during(directory->path().string()));
   const auto& access = *opened;
 
-  oci::Registry registry(catalog, store, directory->store_id(), *access, registry_options(config));
+  TRY_ASSIGN(auto sites_options, site_options(config));
+  publish::Sites sites(catalog, store, *access, clock, std::move(sites_options));
+  auto registry_rules = registry_options(config);
+  registry_rules.check_manifest = [&sites](const std::string& repository, const catalog::NewManifest& manifest) {
+    return sites.check_pushed(repository, manifest);
+  };
+  oci::Registry registry(catalog, store, directory->store_id(), *access, std::move(registry_rules));
   admin::Instance instance{.catalog = catalog,
                            .store = store,
                            .journal = catalog::Journal(directory->database()),
@@ -214,8 +220,6 @@ Result<> serve(const Config& config) {
   router.add("/v2", [&](http::Request& request) { return registry.handle(request); });
   cas::Caches caches(catalog, store, directory->store_id(), *access, clock, metrics, config.cache);
   router.add("/cas", [&](http::Request& request) { return caches.handle(request); });
-  TRY_ASSIGN(auto sites_options, site_options(config));
-  publish::Sites sites(catalog, store, *access, clock, std::move(sites_options));
   router.add("/", [&](http::Request& request) { return sites.handle(request); });
   const auto collector = admin::add_routes(router, instance, *access, metrics);
 

@@ -1,7 +1,7 @@
 #include "moving/export.hpp"
 
+#include "base/workers.hpp"
 #include "catalog/keep.hpp"
-#include "moving/workers.hpp"
 #include "oci/names.hpp"
 
 #include <algorithm>

@@ -1,9 +1,9 @@
 #include "moving/import.hpp"
 
 #include "base/json.hpp"
+#include "base/workers.hpp"
 #include "catalog/keep.hpp"
 #include "catalog/push.hpp"
-#include "moving/workers.hpp"
 #include "oci/names.hpp"
 
 #include <algorithm>

@@ -1,8 +1,8 @@
 #include "moving/store_copy.hpp"
 
+#include "base/workers.hpp"
 #include "catalog/keep.hpp"
 #include "moving/throttle.hpp"
-#include "moving/workers.hpp"
 
 #include <algorithm>
 

@@ -113,6 +113,14 @@ Response Registry::store_manifest(Call& call, std::string bytes) {
   const auto more_tags = request.target.parameters("tag");
   const auto tags = named ? more_tags : std::vector{path.last};
   const bool may_be_sparse = m_options.sparse == Sparse::all || (is_index && m_options.sparse == Sparse::indexes);
+  if (m_options.check_manifest)
+    if (const auto checked = m_options.check_manifest(path.repository, *manifest); !checked) {
+      // What is missing is told below, all of it.
+      const auto failure = checked.error().failure;
+      if (failure == Failure::invalid || failure == Failure::too_large || failure == Failure::corrupt)
+        return error_response(400, Code::manifest_invalid, checked.error().message);
+      if (failure != Failure::not_found) return failure_response(checked.error(), Code::manifest_unknown, request);
+    }
   catalog::Catalog::TagExpectation expected;
   if (!named && http::has_write_condition(request.headers))
     expected = [&headers = request.headers](const std::optional<Digest>& now) {

@@ -56,6 +56,8 @@ Path parse_path(const std::vector<std::string>& segments, bool trailing_slash) {
   if (trailing_slash) return {};
   if (n == 1 && at(1) == "token") return {Resource::token, {}, {}};
   if (n == 1 && at(1) == "_catalog") return {Resource::catalog, {}, {}};
+  if (n >= 3 && at(2) == "_slipway" && at(1) == "missing") return {Resource::missing, join(segments, n - 2), {}};
+  if (n >= 3 && at(2) == "_slipway" && at(1) == "blobs") return {Resource::batch, join(segments, n - 2), {}};
   if (n >= 4 && at(3) == "blobs" && at(2) == "uploads") return {Resource::upload, join(segments, n - 3), at(1)};
   if (n >= 3 && at(2) == "blobs") return {Resource::blob, join(segments, n - 2), at(1)};
   if (n >= 3 && at(2) == "manifests") return {Resource::manifest, join(segments, n - 2), at(1)};

@@ -17,8 +17,8 @@ bool is_repository_name(std::string_view name);
 /// `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`.
 bool is_tag(std::string_view name);
 
-/// What a path below /v2/ is about.
-enum class Resource { base, token, catalog, blob, uploads, upload, manifest, tags, referrers, unknown };
+/// What a path below /v2/ is about. `missing` and `batch` are our own: NAME/_slipway/missing and …/blobs.
+enum class Resource { base, token, catalog, blob, uploads, upload, manifest, tags, referrers, missing, batch, unknown };
 
 struct Path {
   Resource resource = Resource::unknown;

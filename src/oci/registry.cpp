@@ -10,7 +10,8 @@ using http::Response;
 
 Registry::Registry(catalog::Catalog& catalog, blob::BlobStore& store, std::string store_id, access::Access& access,
                    RegistryOptions options)
-    : m_catalog(catalog), m_store(store), m_store_id(std::move(store_id)), m_access(access), m_options(options) {}
+    : m_catalog(catalog), m_store(store), m_store_id(std::move(store_id)), m_access(access),
+      m_options(std::move(options)), m_batches(m_options.batches_max) {}
 
 std::string blob_path(const std::string& repository, const Digest& digest) {
   return "/v2/" + repository + "/blobs/" + digest.text();
@@ -90,6 +91,8 @@ http::Answer Registry::dispatch(Call& call) {
   case Resource::upload: return handle_upload(call);
   case Resource::manifest: return handle_manifest(call);
   case Resource::referrers: return handle_referrers(call);
+  case Resource::missing: return handle_missing(call);
+  case Resource::batch: return handle_batch(call);
   default: return handle_tags(call);
   }
 }

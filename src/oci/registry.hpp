@@ -1,8 +1,9 @@
 #pragma once
 // The OCI distribution protocol over a catalog and a store. One object for all workers; each route is a member
-// function, in blobs.cpp, uploads.cpp, manifests.cpp, listings.cpp and tokens.cpp.
+// function, in blobs.cpp, uploads.cpp, batches.cpp, manifests.cpp, listings.cpp and tokens.cpp.
 
 #include "access/access.hpp"
+#include "base/gate.hpp"
 #include "catalog/keep.hpp"
 #include "http/message.hpp"
 #include "oci/active_uploads.hpp"
@@ -22,7 +23,10 @@ struct RegistryOptions {
   std::size_t names_page_max = 10'000;  ///< tags or repositories in one answer
   Sparse sparse = Sparse::none;
   bool basic_challenge = false;  ///< ask for Basic credentials, not for a token
-  std::string url;               ///< "https://host" that clients reach this server by; empty: as each one did
+  std::size_t batches_max = 32;  ///< of small blobs that come in one request, at once; each takes some 2 MiB
+  /// Asked of each manifest before it is put, whether its content may be; invalid and denied are told to the client.
+  std::function<Result<>(const std::string& repository, const catalog::NewManifest&)> check_manifest = {};
+  std::string url;  ///< "https://host" that clients reach this server by; empty: as each one did
 };
 
 /// Safe to call from any thread. Everything it is given outlives it.
@@ -37,6 +41,7 @@ public:
 private:
   friend class UploadSink;
   friend class SinglePostSink;
+  friend class BatchSink;
 
   /// A request whose name and caller are checked.
   struct Call {
@@ -66,6 +71,8 @@ private:
   http::Answer handle_upload(Call& call);
   http::Answer handle_manifest(Call& call);
   http::Answer handle_tags(Call& call);
+  http::Answer handle_missing(Call& call);
+  http::Answer handle_batch(Call& call);
 
   http::Response get_blob(Call& call, const Digest& digest);
   http::Response delete_blob(Call& call, const Digest& digest);
@@ -85,6 +92,13 @@ private:
   http::Response store_manifest(Call& call, std::string bytes);
   http::Response delete_manifest(Call& call);
 
+  /// Those of `digests` that the repository has not, after it was given what `who` may have from others.
+  Result<std::vector<Digest>> missing_of(const std::string& repository, const access::Principal& who,
+                                         std::span<const Digest> digests);
+  bool is_whole(const Digest& digest, const catalog::Known& known);
+  /// Enters small blobs, whose digests are checked.
+  Result<> keep_all(const std::string& repository, std::span<const std::pair<Digest, std::string>> blobs);
+
   /// Enters an intake's bytes as a blob under `digest`, or finds it there already. `upload` may be empty.
   Result<> keep(blob::Intake& intake, const std::string& repository, const Digest& digest,
                 const catalog::UploadClaim& upload);
@@ -95,6 +109,7 @@ private:
   access::Access& m_access;
   const RegistryOptions m_options;
   ActiveUploads m_active;
+  Gate m_batches;
 };
 
 /// "/v2/name/blobs/…": Location fields are relative, so that no proxy's host name has to be guessed.

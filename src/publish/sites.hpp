@@ -9,6 +9,7 @@
 
 #include "access/access.hpp"
 #include "http/conditional.hpp"
+#include "publish/check.hpp"
 #include "publish/pages.hpp"
 #include "publish/places.hpp"
 
@@ -28,6 +29,10 @@ public:
 
   /// Answers every path that nobody else does.
   http::Answer handle(http::Request& request);
+  /// As publish::check_manifest().
+  Result<> check_pushed(const std::string& repository, const catalog::NewManifest& manifest) {
+    return check_manifest(m_trees, repository, manifest);
+  }
 
 private:
   /// A request whose site is found and whose caller may read it.

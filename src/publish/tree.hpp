@@ -7,7 +7,7 @@
 //
 // Paths are in byte order, over all shards. Where one shard ends and the next begins is decided by the path alone, so
 // that a change of one file is four objects: the file, its listing, its shard and the index. Nothing in it depends on
-// when or where a tree was made: the same files are the same digest. docs/trees.md tells the format.
+// when or where a tree was made: the same files are the same digest. docs/sites.md tells the format.
 
 #include "base/digest.hpp"
 

@@ -103,15 +103,19 @@ Result<std::shared_ptr<const OpenTree>> Trees::open(const std::string& repositor
   return shared;
 }
 
+Result<Listing> Trees::listing_of(const std::string& repository, std::string_view shard_manifest) {
+  TRY_ASSIGN(const auto digest, parse_shard(shard_manifest));
+  TRY_ASSIGN(const auto text, read(repository, digest, listing_bytes_max));
+  return parse_listing(text);
+}
+
 Result<std::shared_ptr<const Listing>> Trees::listing(const std::string& repository, const ShardEntry& shard) {
   {
     const std::lock_guard lock(m_mutex);
     if (const auto* known = m_listings.find(shard.digest)) return *known;
   }
   TRY_ASSIGN(const auto manifest, m_catalog.find_manifest(repository, shard.digest));
-  TRY_ASSIGN(const auto digest, parse_shard(*manifest.bytes));
-  TRY_ASSIGN(const auto text, read(repository, digest, listing_bytes_max));
-  TRY_ASSIGN(auto listing, parse_listing(text));
+  TRY_ASSIGN(auto listing, listing_of(repository, *manifest.bytes));
   const auto bytes = bytes_of(listing);
   auto shared = std::make_shared<const Listing>(std::move(listing));
   const std::lock_guard lock(m_mutex);

@@ -45,7 +45,9 @@ public:
   Result<FoundFile> find(const OpenTree& tree, std::string_view path);
   /// The first file at or after that path, in byte order, or none.
   Result<FoundFile> find_from(const OpenTree& tree, std::string_view path);
-  /// The listing of a shard. not_found where the repository has not all that its tree needs.
+  /// The listing that a shard's manifest names. not_found where the repository has not that blob.
+  Result<Listing> listing_of(const std::string& repository, std::string_view shard_manifest);
+  /// The listing of a shard, kept in memory. not_found where the repository has not all that its tree needs.
   Result<std::shared_ptr<const Listing>> listing(const std::string& repository, const ShardEntry& shard);
 
   /// A blob of a tree. Where other servers share the catalog, where it lay when it was asked for last: open() finds it

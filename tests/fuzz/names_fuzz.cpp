@@ -64,6 +64,8 @@ std::string join(const oci::Path& path) {
   case Resource::manifest: return path.repository + "/manifests/" + path.last;
   case Resource::tags: return path.repository + "/tags/list";
   case Resource::referrers: return path.repository + "/referrers/" + path.last;
+  case Resource::missing: return path.repository + "/_slipway/missing";
+  case Resource::batch: return path.repository + "/_slipway/blobs";
   case Resource::unknown: break;
   }
   SLIPWAY_INVARIANT(path.repository.empty() && path.last.empty());
@@ -79,6 +81,8 @@ void check_ways_to(const std::string& repository) {
   SLIPWAY_INVARIANT(leads_to("/blobs/sha256:0", Resource::blob, "sha256:0"));
   SLIPWAY_INVARIANT(leads_to("/blobs/uploads", Resource::uploads, ""));
   SLIPWAY_INVARIANT(leads_to("/blobs/uploads/list", Resource::upload, "list"));
+  SLIPWAY_INVARIANT(leads_to("/_slipway/missing", Resource::missing, ""));
+  SLIPWAY_INVARIANT(leads_to("/_slipway/blobs", Resource::batch, ""));
   SLIPWAY_INVARIANT(leads_to("/manifests/uploads", Resource::manifest, "uploads"));
   SLIPWAY_INVARIANT(leads_to("/tags/list", Resource::tags, ""));
   SLIPWAY_INVARIANT(leads_to("/referrers/sha256:0", Resource::referrers, "sha256:0"));

@@ -1,11 +1,12 @@
 """Trees served as sites, by the real server; tests/unit/publish has what each path is answered with."""
 
+import json
 import threading
 import unittest
 
-from slipway_server import Connection, ServerTest, basic, eventually
+from slipway_server import INDEX, Connection, ServerTest, basic, digest_of, eventually
 from test_access import PASSWORD, AccessCase
-from trees import publish
+from trees import publish, push_shards, shard_of
 
 USER = basic("user", PASSWORD)
 
@@ -76,6 +77,36 @@ class SitesTest(ServerTest):
                 reader.join()
         self.assertEqual(problems, [])
         self.assertEqual(server.request("GET", "/moving/").body, b"page %d" % (count - 1))
+
+    def test_what_could_not_be_served_is_refused_when_it_is_pushed(self):
+        server = self.shared()
+
+        def refused(files, words, repository="broken"):
+            index = push_shards(server, repository, files)
+            answer = server.put_manifest(repository, "live", index, INDEX)
+            self.assertStatus(answer, 400, "MANIFEST_INVALID")
+            self.assertIn(words, answer.json()["errors"][0]["message"])
+
+        page = {"index.html": b"home"}
+        refused(page | {"_redirects": b"# one\n/a /b 999\n"}, "_redirects: line 2:")
+        refused(page | {"_redirects": b"/a /b\n/b /a\n"}, "round in a circle")
+        refused(page | {"_redirects": b"/* /app.html 200\n"}, "there is no '/app.html'")
+        refused(page | {"_headers": b"  X-A: b\n"}, "_headers: line 1:")
+        refused(page, "the server's own", "api/docs")
+        self.assertStatus(server.request("GET", "/v2/broken/manifests/live"), 404)
+
+    def test_a_shard_has_what_it_lists(self):
+        server = self.shared()
+        listing = json.dumps({"files": [{"path": "a", "type": "text/plain", "digest": digest_of(b"absent"),
+                                         "size": 6}]}).encode()
+        server.push_blob("listed", listing)
+        server.push_blob("listed", b"other")
+        for content, words in ((shard_of(listing, [b"other"]), "is no layer of its shard"),):
+            answer = server.put_manifest("listed", "shard", content)
+            self.assertStatus(answer, 400, "MANIFEST_INVALID")
+            self.assertIn(words, answer.json()["errors"][0]["message"])
+        server.push_blob("listed", b"no listing")
+        self.assertStatus(server.put_manifest("listed", "shard", shard_of(b"no listing", [])), 400, "MANIFEST_INVALID")
 
     def test_mounts_and_hosts(self):
         server = self.serve('[sites]\nby_name = false\nmounts = ["/ site", "/pool pool@stable listing", "docs.example.org/ docs"]\n')

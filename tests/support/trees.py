@@ -25,8 +25,8 @@ def cut(paths):
     return shards
 
 
-def publish(server, repository, files, channel="live", headers=()):
-    """Publishes {path: bytes}; returns the snapshot's digest."""
+def push_shards(server, repository, files, headers=()):
+    """Pushes {path: bytes} but for the index, which it returns."""
     shards = []
     for paths in cut(files):
         listing = json.dumps({"files": [{"path": path, "type": "text/html; charset=utf-8", "digest": digest_of(files[path]),
@@ -34,14 +34,23 @@ def publish(server, repository, files, channel="live", headers=()):
         layers = {digest_of(files[path]): files[path] for path in paths}
         for blob in (*layers.values(), listing):
             server.push_blob(repository, blob, headers)
-        shard = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": SHARD,
-                            "config": descriptor(listing, LISTING),
-                            "layers": [descriptor(layer, "application/octet-stream") for layer in layers.values()]}).encode()
+        shard = shard_of(listing, layers.values())
         assert server.put_manifest(repository, digest_of(shard), shard, headers=headers).status == 201
         shards.append(descriptor(shard, MANIFEST) | {"annotations": {"org.slipway.tree.first": paths[0]}})
-    index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "artifactType": TREE, "manifests": shards,
-                        "annotations": {"org.slipway.tree.files": str(len(files)),
-                                        "org.slipway.tree.bytes": str(sum(map(len, files.values())))}}).encode()
+    return json.dumps({"schemaVersion": 2, "mediaType": INDEX, "artifactType": TREE, "manifests": shards,
+                       "annotations": {"org.slipway.tree.files": str(len(files)),
+                                       "org.slipway.tree.bytes": str(sum(map(len, files.values())))}}).encode()
+
+
+def shard_of(listing, layers):
+    return json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": SHARD,
+                       "config": descriptor(listing, LISTING),
+                       "layers": [descriptor(layer, "application/octet-stream") for layer in layers]}).encode()
+
+
+def publish(server, repository, files, channel="live", headers=()):
+    """Publishes {path: bytes}; returns the snapshot's digest."""
+    index = push_shards(server, repository, files, headers)
     answer = server.put_manifest(repository, channel, index, INDEX, headers)
     assert answer.status == 201, answer
     return digest_of(index)

@@ -49,8 +49,8 @@ TEST(Tag, MayBeNothingElse) {
 
 /// "resource repository last" of a path below /v2.
 std::string parsed(std::string_view raw) {
-  static constexpr std::array names = {"base",   "token",    "catalog", "blob",      "uploads",
-                                       "upload", "manifest", "tags",    "referrers", "unknown"};
+  static constexpr std::array names = {"base",     "token", "catalog",   "blob",    "uploads", "upload",
+                                       "manifest", "tags",  "referrers", "missing", "batch",   "unknown"};
   const auto target = http::parse_target(raw).value();
   const std::vector<std::string> below(target.segments.begin() + 1, target.segments.end());
   const auto path = parse_path(below, target.trailing_slash);

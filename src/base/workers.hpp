@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-namespace slipway::moving {
+namespace slipway {
 
 /// The first job that fails ends it all: its error is the answer.
 class Workers {
@@ -41,4 +41,4 @@ private:
   std::vector<std::jthread> m_threads;  // the last: they use the others
 };
 
-}  // namespace slipway::moving
+}  // namespace slipway

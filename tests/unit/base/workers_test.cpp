@@ -1,11 +1,9 @@
-#include "moving/workers.hpp"
-
-#include "moving/throttle.hpp"
+#include "base/workers.hpp"
 
 #include <atomic>
 #include <gtest/gtest.h>
 
-namespace slipway::moving {
+namespace slipway {
 namespace {
 
 TEST(WorkersTest, DoAllOfIt) {
@@ -48,14 +46,5 @@ TEST(WorkersTest, WhatWaitsIsDroppedWithThem) {
   EXPECT_LE(done, 1);
 }
 
-TEST(ThrottleTest, LetsNoMorePassThanItMay) {
-  Throttle throttle(1'000'000);
-  const auto begun = std::chrono::steady_clock::now();
-  for (int i = 0; i < 10; ++i) throttle.pass(10'000);  // the first at once
-  EXPECT_GE(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(90));
-  Throttle open(0);
-  open.pass(~std::uint64_t{0});
-}
-
 }  // namespace
-}  // namespace slipway::moving
+}  // namespace slipway

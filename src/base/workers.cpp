@@ -1,6 +1,6 @@
-#include "moving/workers.hpp"
+#include "base/workers.hpp"
 
-namespace slipway::moving {
+namespace slipway {
 
 Workers::Workers(unsigned threads) : m_waiting_max(threads) {
   SLIPWAY_INVARIANT(threads > 0);
@@ -49,4 +49,4 @@ void Workers::work() {
   }
 }
 
-}  // namespace slipway::moving
+}  // namespace slipway
