@@ -75,6 +75,19 @@ push_and_pull() { # push_and_pull IMAGE
   echo "Both are $pushed"
 }
 
+publish_site() { # publish_site URL
+  mkdir -p "$scratch/site"
+  printf '<!doctype html>\n<title>Slipway</title>\n<h1>It is live</h1>\n' > "$scratch/site/index.html"
+  cp README.md "$scratch/site/"
+  echo "Publishing a folder as the site $1/tour/site/"
+  "$SLIPWAY_BIN" publish "$scratch/site" tour/site --server "$1"
+  "$SLIPWAY_BIN" tree get tour/site "$scratch/fetched" --server "$1" > /dev/null
+  if ! diff -r "$scratch/site" "$scratch/fetched"; then
+    echo "What came back is not what was published" >&2
+    exit 1
+  fi
+}
+
 say_what_is_next() { # say_what_is_next HOST:PORT
   cat <<EOT
 
@@ -87,6 +100,7 @@ In another terminal, with an image of yours in place of IMAGE:
            podman pull --tls-verify=false $1/me/app:1
   skopeo   skopeo inspect --tls-verify=false docker://$1/tour/hello:1
            skopeo copy --src-tls-verify=false docker://$1/tour/hello:1 oci:hello
+  a site   $SLIPWAY_BIN publish FOLDER me/site      and look at http://$1/me/site/
 
 Docker takes 127.0.0.0/8 for local and asks for no certificate there; podman and skopeo are told by the flag.
 EOT
@@ -99,6 +113,7 @@ trap 'exit 0' INT TERM
 start_server "$data" "$log" --listen "$listen" "${flags[@]}"
 host=${server_url#*://}
 push_and_pull "$host/tour/hello:1"
+publish_site "$server_url"
 if [ "$tour_only" = yes ]; then
   stop_server
   echo "The tour is over; the server has stopped."

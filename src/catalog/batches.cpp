@@ -1,6 +1,7 @@
 #include "catalog/steps.hpp"
 
 #include <algorithm>
+#include <map>
 
 namespace slipway::catalog {
 namespace {
@@ -19,6 +20,21 @@ constexpr std::string_view select_known =
     "LEFT JOIN location l ON l.blob = b.id AND l.state = 1 "
     "WHERE d.algorithm = 1 AND d.value = SUBSTR($3, CAST(asked.i * 32 + 1 AS INTEGER), 32)";
 
+using Sets = std::vector<std::vector<sql::Parameter>>;
+
+void add_known(sql::Session& session, std::int64_t repository, std::span<const Digest> digests,
+               std::unordered_map<Digest, Known>& out) {
+  std::vector<std::byte> values;
+  for (const auto& digest : digests) values.insert(values.end(), digest.value().begin(), digest.value().end());
+  session.run(select_known, {repository, static_cast<std::int64_t>(digests.size()), values}, [&](const sql::Row& row) {
+    auto& known = out[Digest(Algorithm::sha256, row.blob(8))];
+    known.is_manifest = row.integer(9) != 0;
+    known.is_member = row.integer(10) != 0;
+    if (!row.is_null(2)) known.blob = blob_of(row);
+    if (!row.is_null(11)) known.holder = row.text(11);
+  });
+}
+
 }  // namespace
 
 Result<std::unordered_map<Digest, Known>> Catalog::known(const std::string& repository,
@@ -27,45 +43,86 @@ Result<std::unordered_map<Digest, Known>> Catalog::known(const std::string& repo
   while (!digests.empty()) {
     const auto page = digests.first(std::min(asked_at_once, digests.size()));
     digests = digests.subspan(page.size());
-    std::vector<std::byte> values;
-    for (const auto& digest : page) values.insert(values.end(), digest.value().begin(), digest.value().end());
     TRY(m_database.read([&](sql::Session& session) {
-      const auto id = session.number("SELECT id FROM repository WHERE name = $1", {repository}).value_or(0);
-      session.run(select_known, {id, static_cast<std::int64_t>(page.size()), values}, [&](const sql::Row& row) {
-        auto& known = out[Digest(Algorithm::sha256, row.blob(8))];
-        known.is_manifest = row.integer(9) != 0;
-        known.is_member = row.integer(10) != 0;
-        if (!row.is_null(2)) known.blob = blob_of(row);
-        if (!row.is_null(11)) known.holder = row.text(11);
-      });
+      add_known(session, session.number("SELECT id FROM repository WHERE name = $1", {repository}).value_or(0), page,
+                out);
     }));
   }
   return out;
 }
 
 Result<> Catalog::mount_blobs(const std::string& to, std::span<const std::pair<Digest, std::string>> blobs) {
-  return m_database.write([&](sql::Session& session) -> Result<> {
-    for (const auto& [digest, from] : blobs) {
-      const auto blob = known_blob(session, digest);
-      if (blob && session.number("SELECT 1 FROM repository r JOIN membership m ON m.repository = r.id "
-                                 "WHERE r.name = $1 AND m.blob = $2",
-                                 {from, blob->id}))
-        give(session, to, blob->id);
-    }
-    return {};
-  });
+  for (; !blobs.empty(); blobs = blobs.subspan(std::min(asked_at_once, blobs.size())))
+    TRY(m_database.write([&](sql::Session& session) -> Result<> {
+      const auto repository = ensure_repository(session, to);
+      Sets sets;
+      for (const auto& [digest, from] : blobs.first(std::min(asked_at_once, blobs.size())))
+        sets.push_back({repository, now(), digest.value(), from});
+      session.run_each("INSERT INTO membership (repository, blob, since) SELECT $1, d.blob, $2 FROM digest d "
+                       "JOIN membership m ON m.blob = d.blob JOIN repository r ON r.id = m.repository "
+                       "WHERE d.algorithm = 1 AND d.value = $3 AND r.name = $4 ON CONFLICT DO NOTHING",
+                       sets);
+      return {};
+    }));
+  return {};
+}
+
+/// Those that nobody has yet, whose number each is told, in a round trip a table.
+void Catalog::enter_fresh(sql::Session& session, std::span<const BatchedBlob* const> blobs, const std::string& store_id,
+                          std::vector<std::int64_t>& ids) {
+  Sets sizes, names, places;
+  for (const auto* blob : blobs) sizes.push_back({static_cast<std::int64_t>(blob->location->range.length), now()});
+  const auto before = ids.size();
+  session.run_each("INSERT INTO blob (size, created_at) VALUES ($1, $2) RETURNING id", sizes,
+                   [&](std::size_t, const sql::Row& row) { ids.push_back(row.integer(0)); });
+  std::map<std::string, std::pair<std::int64_t, std::int64_t>> packs;
+  for (std::size_t i = 0; i < blobs.size(); ++i) {
+    const auto& location = *blobs[i]->location;
+    const auto id = ids[before + i];
+    const auto length = static_cast<std::int64_t>(location.range.length);
+    names.push_back({blobs[i]->digest.value(), id});
+    places.push_back({static_cast<std::int64_t>(number_of(location.id)), id, store_id,
+                      static_cast<std::int64_t>(location.kind), location.key,
+                      static_cast<std::int64_t>(location.range.offset), length});
+    if (location.kind != blob::LocationKind::pack) continue;
+    auto& [count, bytes] = packs[location.key];
+    ++count;
+    bytes += length;
+  }
+  session.run_each("INSERT INTO digest (algorithm, value, blob) VALUES (1, $1, $2) "
+                   "ON CONFLICT (algorithm, value) DO UPDATE SET blob = EXCLUDED.blob",
+                   names);
+  session.run_each(insert_location, places);
+  for (const auto& [key, sums] : packs) count_packed(session, key, sums.first, sums.second);
 }
 
 Result<> Catalog::commit_blobs(const std::string& repository, std::span<const BatchedBlob> blobs,
                                const std::string& store_id) {
+  SLIPWAY_INVARIANT(blobs.size() <= asked_at_once);
+  std::vector<Digest> digests;
+  for (const auto& blob : blobs) digests.push_back(blob.digest);
   return m_database.write([&](sql::Session& session) -> Result<> {
+    const auto repository_id = ensure_repository(session, repository);
+    std::unordered_map<Digest, Known> known;
+    add_known(session, repository_id, digests, known);
+    std::vector<std::int64_t> ids;
+    std::vector<const BatchedBlob*> fresh;
     for (const auto& blob : blobs) {
-      auto entered = blob.location
-                         ? std::optional(enter_blob(session, {blob.digest}, *blob.location, store_id, blob.replace))
-                         : known_blob(session, blob.digest);
-      if (!entered) return fail(Failure::not_found, "no blob " + blob.digest.text());
-      give(session, repository, entered->id);
+      const auto found = known.find(blob.digest);
+      const bool is_known = found != known.end() && found->second.blob;
+      if (!is_known && !blob.location) return fail(Failure::not_found, "no blob " + blob.digest.text());
+      if (!is_known)
+        fresh.push_back(&blob);
+      else if (blob.location)  // somebody else was faster, or its bytes were lost
+        ids.push_back(enter_blob(session, {blob.digest}, *blob.location, store_id, blob.replace).id);
+      else
+        ids.push_back(found->second.blob->id);
     }
+    enter_fresh(session, fresh, store_id, ids);
+    Sets members;
+    for (const auto id : ids) members.push_back({repository_id, id, now()});
+    session.run_each("INSERT INTO membership (repository, blob, since) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                     members);
     return {};
   });
 }

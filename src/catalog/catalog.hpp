@@ -106,8 +106,8 @@ public:
   Result<std::unordered_map<Digest, Known>> known(const std::string& repository, std::span<const Digest> digests);
   /// Gives `to` blobs, each of which the repository named with it has; those that are not there are passed over.
   Result<> mount_blobs(const std::string& to, std::span<const std::pair<Digest, std::string>> blobs);
-  /// As commit_blob() or adopt_blob() of each, in one write: not_found where one that the store is to hold is not
-  /// there.
+  /// As commit_blob() or adopt_blob() of each, at most a thousand, none twice, in one write: not_found where one that
+  /// the store is to hold is not there.
   Result<> commit_blobs(const std::string& repository, std::span<const BatchedBlob> blobs, const std::string& store_id);
   /// Takes a blob from a repository; its bytes stay until they are collected. not_found unless it has it.
   Result<> remove_blob(const std::string& repository, const Digest& digest);
@@ -292,6 +292,8 @@ private:
   void add_location(sql::Session& session, std::int64_t blob, const blob::Location& location,
                     const std::string& store_id);
   bool drop_location(sql::Session& session, const blob::Location& location);
+  void enter_fresh(sql::Session& session, std::span<const BatchedBlob* const> blobs, const std::string& store_id,
+                   std::vector<std::int64_t>& ids);
   StoredBlob enter_blob(sql::Session& session, const std::vector<Digest>& digests, const blob::Location& location,
                         const std::string& store_id, bool replace);
   std::vector<blob::Location> put_entry(sql::Session& session, const std::string& cache, const std::string& key,

@@ -89,16 +89,17 @@ Result<std::optional<blob::Location>> Catalog::leftovers_of(const blob::Location
 void Catalog::add_location(sql::Session& session, std::int64_t blob, const blob::Location& location,
                            const std::string& store_id) {
   const auto length = static_cast<std::int64_t>(location.range.length);
-  session.run("INSERT INTO location (id, blob, store, kind, key, \"offset\", length, state) VALUES ($1, $2, $3, $4, "
-              "$5, $6, $7, 1)",
-              {static_cast<std::int64_t>(number_of(location.id)), blob, store_id,
-               static_cast<std::int64_t>(location.kind), location.key, static_cast<std::int64_t>(location.range.offset),
-               length});
-  if (location.kind != blob::LocationKind::pack) return;
+  session.run(insert_location, {static_cast<std::int64_t>(number_of(location.id)), blob, store_id,
+                                static_cast<std::int64_t>(location.kind), location.key,
+                                static_cast<std::int64_t>(location.range.offset), length});
+  if (location.kind == blob::LocationKind::pack) count_packed(session, location.key, 1, length);
+}
+
+void count_packed(sql::Session& session, const std::string& key, std::int64_t blobs, std::int64_t bytes) {
   const auto counted = session.run(
-      "INSERT INTO pack (key, blobs, bytes) VALUES ($1, 1, $2) ON CONFLICT (key) DO UPDATE SET blobs = pack.blobs + 1, "
-      "bytes = pack.bytes + EXCLUDED.bytes, announced_at = NULL WHERE pack.condemned_at IS NULL",
-      {location.key, length});
+      "INSERT INTO pack (key, blobs, bytes) VALUES ($1, $2, $3) ON CONFLICT (key) DO UPDATE SET blobs = pack.blobs + "
+      "EXCLUDED.blobs, bytes = pack.bytes + EXCLUDED.bytes, announced_at = NULL WHERE pack.condemned_at IS NULL",
+      {key, blobs, bytes});
   if (counted == 0)  // this commit took longer than it takes a pack to grow full, sparse and empty
     throw sql::StatementFailed({Failure::busy, "the bytes were taken away before their row was written: try again"});
 }

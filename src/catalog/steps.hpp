@@ -17,6 +17,13 @@ constexpr std::string_view select_known_blob =
     "d.blob "
     "JOIN location l ON l.blob = b.id WHERE d.algorithm = $1 AND d.value = $2 AND l.state = 1 ORDER BY l.id LIMIT 1";
 
+/// $1 its id, $2 the blob's, $3 the store, $4 kind, $5 key, $6 offset, $7 length.
+constexpr std::string_view insert_location = "INSERT INTO location (id, blob, store, kind, key, \"offset\", length, "
+                                             "state) VALUES ($1, $2, $3, $4, $5, $6, $7, 1)";
+
+/// A pack has more blobs that are wanted. Throws busy where it was condemned meanwhile.
+void count_packed(sql::Session& session, const std::string& key, std::int64_t blobs, std::int64_t bytes);
+
 /// Where a tag of the repository of that id points.
 std::optional<Digest> tag_now(sql::Session& session, std::int64_t repository, const std::string& tag);
 

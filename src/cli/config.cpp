@@ -311,6 +311,8 @@ const std::vector<Key>& all_keys() {
           "Where channels are served: \"HOST/PATH REPOSITORY@CHANNEL listing\" each; without HOST for any, without "
           "@CHANNEL its channel live, and with the word listing folders without an index show what is in them",
           check_mount),
+      text_key("sites.folder", FIELD(site_folder),
+               "A folder that is published at the start and whenever it changes, as repository site, and served at /"),
       boolean_key("sites.by_name", &Config::sites_by_name,
                   "Serve the channel live of each repository NAME at /NAME/ as well"),
       size_key("sites.memory", FIELD(sites_memory), "Memory for what is known of the trees that are read", 1U << 20),

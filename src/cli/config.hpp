@@ -40,6 +40,7 @@ struct Config {
   cas::CacheOptions cache;
   std::vector<std::string> approvals;  ///< as access::parse_approval() reads them
   std::vector<std::string> mounts;     ///< as publish::parse_mount() reads them
+  std::string site_folder;             ///< published at the root as it changes; empty: none
   bool sites_by_name = true;
   std::uint64_t sites_memory = 64U << 20;
   std::string challenge = "bearer";

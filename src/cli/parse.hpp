@@ -1,5 +1,5 @@
 #pragma once
-// The command line: which command, with which options. The only file that includes CLI11 is parse.cpp.
+// The command line: which command, with which options.
 
 namespace slipway::cli {
 

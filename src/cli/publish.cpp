@@ -24,7 +24,7 @@ int run_publish(const Common& common, const AdminTarget& target, const PublishAr
   if (!place) return report(place.error());
   const auto server = find_server(common, target);
   if (!server) return report(server.error());
-  http::Client connections(arguments.jobs);
+  http::Client connections(arguments.jobs + 1);  // its senders, and who asks
   publish::RegistryClient client([&](const http::ClientRequest& request) { return connections.fetch(request); },
                                  {.url = server->url,
                                   .repository = place->repository,

@@ -10,6 +10,8 @@
 #include "lifecycle/journal_keeper.hpp"
 #include "lifecycle/lease.hpp"
 #include "oci/registry.hpp"
+#include "publish/channels.hpp"
+#include "publish/folder_watch.hpp"
 #include "publish/sites.hpp"
 
 #include <algorithm>
@@ -126,14 +128,45 @@ oci::RegistryOptions registry_options(const Config& config) {
           .url = config.url};
 }
 
+/// What sites.folder is published to.
+constexpr const char* site_repository = "site";
+
 Result<publish::SiteOptions> site_options(const Config& config) {
   publish::SiteOptions out{.mounts = {}, .by_name = config.sites_by_name, .cache_bytes = config.sites_memory};
   for (const auto& text : config.mounts) {
     TRY_ASSIGN(auto mount, publish::parse_mount(text));
     out.mounts.push_back(std::move(mount));
   }
+  const auto is_root = [](const publish::Mount& mount) { return mount.host.empty() && mount.path == "/"; };
+  if (!config.site_folder.empty() && std::ranges::none_of(out.mounts, is_root))
+    out.mounts.push_back({.host = {}, .path = "/", .repository = site_repository, .channel = publish::live_channel});
   return out;
 }
+
+/// A folder that is published as it changes, by a client within this process.
+class SiteFolder {
+public:
+  SiteFolder(const std::string& folder, oci::Registry& registry)
+      : m_client(
+            [this, &registry](const http::ClientRequest& request) -> Result<http::ClientResponse> {
+              if (m_is_ending) return fail(Failure::conflict, "the server stops");
+              return http::ask(
+                  [&registry](http::Request& incoming) {
+                    return registry.handle_as(incoming, {.name = "sites.folder", .anonymous = false, .admin = true});
+                  },
+                  request);
+            },
+            {.url = "this server", .repository = site_repository, .authorization = {}, .ca_file = {}}),
+        m_watch(folder, m_client, publish::live_channel) {}
+  /// What is being published is left as it is.
+  ~SiteFolder() { m_is_ending = true; }
+  SiteFolder(const SiteFolder&) = delete;
+
+private:
+  std::atomic<bool> m_is_ending{false};
+  publish::RegistryClient m_client;
+  publish::FolderWatch m_watch;  // the last: it uses the client
+};
 
 /// Of the catalog, said once at the start.
 Result<> tell_risks(catalog::Catalog& catalog) {
@@ -188,6 +221,8 @@ Result<> serve(const Config& config) {
   }
 
   TRY_ASSIGN(const auto anonymous, decide_anonymous(config, listen));
+  if (std::error_code error; !config.site_folder.empty() && !std::filesystem::is_directory(config.site_folder, error))
+    return fail(Failure::not_found, "sites.folder: there is no folder " + config.site_folder);
 
   const SystemClock system_clock;
   Metrics metrics;
@@ -244,7 +279,10 @@ Result<> serve(const Config& config) {
     log::info(
         "serving",
         {{"url", url}, {"data", directory->path().string()}, {"version", version()}, {"read_only", config.read_only}});
+  std::optional<SiteFolder> site_folder;
+  if (!config.site_folder.empty()) site_folder.emplace(config.site_folder, registry);
   auto ended = wait_for_end(signals, *access, *directory);
+  site_folder.reset();
   server->drain();
   log::info("stopped");
   return ended;

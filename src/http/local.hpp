@@ -7,7 +7,7 @@
 namespace slipway::http {
 
 /// Whom to ask. Any status is an answer; Failure::io where there was none.
-using Transport = std::function<Result<ClientResponse>(const ClientRequest&)>;
+using Asking = std::function<Result<ClientResponse>(const ClientRequest&)>;
 
 /// As if `request` had come to a server of this handler. What bodies and answers may be is as in http/client.hpp; an
 /// answer that is not for a sink is held in memory.

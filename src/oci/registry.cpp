@@ -66,10 +66,14 @@ http::Answer Registry::handle(http::Request& request) {
   if (!who && who.error().failure == Failure::denied)
     return versioned(unauthorized(request, who.error().message, "error=\"invalid_token\""));
   if (!who) return versioned(failure_response(who.error(), Code::unauthorized, request));
-  request.user = who->name;
+  return versioned(handle_as(request, std::move(*who)));
+}
+
+http::Answer Registry::handle_as(http::Request& request, access::Principal who) {
+  request.user = who.name;
   std::vector<std::string> below(request.target.segments.begin() + 1, request.target.segments.end());
-  Call call{request, parse_path(below, request.target.trailing_slash), std::move(*who)};
-  return versioned(dispatch(call));
+  Call call{request, parse_path(below, request.target.trailing_slash), std::move(who)};
+  return dispatch(call);
 }
 
 http::Answer Registry::dispatch(Call& call) {

@@ -37,6 +37,8 @@ public:
 
   /// Answers everything below /v2.
   http::Answer handle(http::Request& request);
+  /// The same for this server itself, which asks as whoever it says.
+  http::Answer handle_as(http::Request& request, access::Principal who);
 
 private:
   friend class UploadSink;

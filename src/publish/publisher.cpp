@@ -272,7 +272,7 @@ Result<> Publication::send_large(const File& file) {
 Result<> Publication::move_channel() {
   TRY_ASSIGN(const auto index, write_index(m_snapshot));
   m_report.digest = digest_of(as_bytes(index));
-  m_report.moved = m_report.from != m_report.digest;
+  m_report.moved = m_report.from != m_report.digest && m_options.unless != m_report.digest;
   return m_report.moved ? m_client.put_index(m_options.channel, index, m_report.from) : Result<>();
 }
 

@@ -19,6 +19,7 @@ struct PublishOptions {
   unsigned jobs = 8;                 ///< requests at a time
   bool check_all = false;            ///< ask for everything, also for what the channel has already
   FileCache* cache = nullptr;
+  std::optional<Digest> unless = std::nullopt;  ///< leave the channel where it is if this is what it would be moved to
   /// These are not called at the same time twice.
   std::function<void(const PublishProgress&)> on_progress = [](const PublishProgress&) {};
   std::function<void(const std::string& sentence)> on_warning = [](const std::string&) {};

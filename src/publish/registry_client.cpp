@@ -44,8 +44,8 @@ std::uint64_t end_of_range(const http::ClientResponse& response) {
 
 }  // namespace
 
-RegistryClient::RegistryClient(http::Transport transport, RegistryAddress address)
-    : m_transport(std::move(transport)), m_address(std::move(address)) {}
+RegistryClient::RegistryClient(http::Asking asking, RegistryAddress address)
+    : m_ask(std::move(asking)), m_address(std::move(address)) {}
 
 void RegistryClient::count(std::uint64_t objects, std::uint64_t bytes) {
   m_objects += objects;
@@ -64,8 +64,9 @@ Result<http::ClientResponse> RegistryClient::ask(http::ClientRequest request) {
   auto pause = first_pause;
   for (unsigned attempt = 1;; ++attempt, pause *= 2) {
     ++m_requests;
-    auto response = m_transport(request);
-    if (!may_pass(response) || attempt == attempts_max) {
+    auto response = m_ask(request);
+    if (response) m_has_answered = true;
+    if (!may_pass(response) || attempt == attempts_max || !m_has_answered) {
       if (response) return response;
       const auto failure = response.error().failure == Failure::io ? Failure::unavailable : response.error().failure;
       return fail(failure, response.error().message);
@@ -124,7 +125,7 @@ Result<> RegistryClient::follow(const http::ClientResponse& response, const std:
   elsewhere.url.resize(std::min(slash, elsewhere.url.size()));
   elsewhere.timeout = std::chrono::milliseconds(0);
   elsewhere.sink = each;
-  TRY_ASSIGN(const auto answer, m_transport(elsewhere));
+  TRY_ASSIGN(const auto answer, m_ask(elsewhere));
   if (answer.status != 200) return fail(Failure::io, fmt::format("{} answered {}", elsewhere.url, answer.status));
   return {};
 }
@@ -142,7 +143,7 @@ Result<> RegistryClient::read_blob(const Digest& digest, std::uint64_t size,
   auto request = request_for("GET", "/blobs/" + digest.text());
   request.sink = take;
   ++m_requests;
-  auto response = m_transport(request);
+  auto response = m_ask(request);
   if (response && response->status == 307)
     TRY(follow(*response, take));
   else if (!response)
@@ -240,7 +241,7 @@ Result<> RegistryClient::put_in_session(const Digest& digest, const FileSlice& b
     request.headers.push_back(fmt::format("Content-Range: {}-{}", at, at + length - 1));
     request.body = FileSlice{bytes.file, {bytes.range.offset + at, length}};
     ++m_requests;
-    const auto response = m_transport(request);
+    const auto response = m_ask(request);
     if (response && response->status == 202) {
       at += length;
       failures = 0;

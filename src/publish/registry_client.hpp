@@ -18,11 +18,11 @@ struct RegistryAddress {
   std::string ca_file;        ///< PEM to trust besides the system's
 };
 
-/// Safe to call from any thread. What may pass is tried again for some seconds. Failure::denied, not_found and so on as
-/// the server says, with its own words; unavailable where it does not answer.
+/// Safe to call from any thread. What may pass is tried again for some seconds, once the server has answered at all.
+/// Failure::denied, not_found and so on as the server says, with its own words; unavailable where it does not answer.
 class RegistryClient {
 public:
-  RegistryClient(http::Transport transport, RegistryAddress address);
+  RegistryClient(http::Asking asking, RegistryAddress address);
 
   const RegistryAddress& address() const { return m_address; }
 
@@ -68,8 +68,9 @@ private:
   Result<> follow(const http::ClientResponse& response, const std::function<Result<>(ByteView)>& each);
   void count(std::uint64_t objects, std::uint64_t bytes);
 
-  const http::Transport m_transport;
+  const http::Asking m_ask;
   const RegistryAddress m_address;
+  std::atomic<bool> m_has_answered{false};  // until then, waiting for it would be of no use
   std::atomic<std::uint64_t> m_requests{0}, m_objects{0}, m_bytes{0};
 };
 

@@ -233,6 +233,20 @@ std::int64_t PostgresConnection::run(std::string_view text, std::span<const Para
   return receive();
 }
 
+void PostgresConnection::run_each(std::string_view text, std::span<const std::vector<Parameter>> sets,
+                                  const std::function<void(std::size_t set, const Row&)>& each) {
+  SLIPWAY_INVARIANT(!m_is_giving_rows);
+  if (sets.empty()) return;
+  settle();
+  std::deque<std::function<void(const Row&)>> givers;
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    givers.emplace_back([&each, i](const Row& row) { each(i, row); });
+    send(text, PostgresParameters(sets[i]), {.each = &givers.back(), .at_once = true});
+  }
+  sync();
+  receive();
+}
+
 std::size_t PostgresConnection::run_together(std::span<const Statement> statements) {
   std::vector<std::size_t> ends;  // of each, counted in what is sent
   std::deque<std::function<void(const Row&)>> givers;

@@ -54,6 +54,9 @@ public:
   std::int64_t run(std::string_view text, std::span<const Parameter> parameters,
                    const std::function<void(const Row&)>& each) override;
   using Session::run;
+  void run_each(std::string_view text, std::span<const std::vector<Parameter>> sets,
+                const std::function<void(std::size_t set, const Row&)>& each) override;
+  using Session::run_each;
   Result<> script(const char* text) override;
   void around_commit(std::function<void()> begin, std::function<void()> end) override;
 

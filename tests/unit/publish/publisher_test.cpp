@@ -158,8 +158,14 @@ TEST_F(PublisherTest, ALostAnswerIsNoConflict) {
 
 TEST_F(PublisherTest, ATornNetworkIsTriedAgain) {
   write_many(50);
-  m_failures = 2;
+  m_failures = 1;
+  EXPECT_EQ(publish().error().failure, Failure::unavailable);  // nobody was ever there
+  EXPECT_EQ(requests(), 1U);
+  m_before = [&, requests = 0](const http::ClientRequest&) mutable {
+    if (++requests == 3) m_failures = 2;
+  };
   EXPECT_TRUE(publish());
+  m_before = {};
   EXPECT_EQ(contents("live").size(), 50U);
 }
 
