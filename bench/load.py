@@ -11,6 +11,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import socket
 import subprocess
 import tempfile
@@ -144,15 +145,18 @@ class Run:
     wait_ms: float = 0  # of pushes: from the last byte sent to the answer, the median
 
 
-def wrk(url, connections, seconds, threads=1, accept="*/*", strict=True, numbers=0):
+def wrk(url, connections, seconds, threads=1, accept="*/*", strict=True, numbers=0, paths=()):
     """GETs a URL over keep-alive connections, as fast as they come back (a closed loop).
 
-    With `numbers` each request replaces ######## in the URL by a random number below that. A failed request ends the
-    run; with strict=False it is only counted.
+    With `numbers` each request replaces ######## in the URL by a random number below that; with `paths` each takes one
+    of these at random. A failed request ends the run; with strict=False it is only counted.
     """
-    command = ["wrk", "-c", str(connections), "-t", str(threads), "-d", f"{seconds}s", "--timeout", "30s",
-               "-s", str(WRK_SCRIPT), "-H", f"Accept: {accept}", url, "--", str(numbers)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    with tempfile.NamedTemporaryFile("w") as listing:
+        listing.write("\n".join(paths))
+        listing.flush()
+        command = ["wrk", "-c", str(connections), "-t", str(threads), "-d", f"{seconds}s", "--timeout", "30s", "-s",
+                   str(WRK_SCRIPT), "-H", f"Accept: {accept}", url, "--", str(numbers), *[listing.name] * bool(paths)]
+        done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise LoadError(f"wrk {url}: {done.stderr.strip() or done.stdout.strip()}")
     seen = json.loads(done.stdout.rsplit("RESULT ", 1)[1])
@@ -190,6 +194,53 @@ def fill(base, path, body, count, clients=64, first=0):
     """PUTs documents of their own, `count` of them; ######## stands for their number in path and body."""
     return client("put", base, path=path, body=body, type=json.loads(body)["mediaType"], clients=clients, count=count,
                   **{"from": first})
+
+
+# --- Publishing folders
+
+@dataclass
+class Published:
+    """What one run of a publishing program took, and what it told; None is what it does not tell."""
+    seconds: float
+    client_cpu: float  # seconds
+    client_mib: float  # resident at most
+    requests: int = None
+    objects: int = None  # sent
+    kib: float = None    # sent
+    files: int = None
+
+
+def watched(*command, cpus=None):
+    """Runs a program to its end: (Published of what the kernel tells, its output). `cpus` is what it and its children
+    may use, else ours."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        started = time.perf_counter()
+        process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                                   preexec_fn=lambda: os.sched_setaffinity(0, cpus or os.sched_getaffinity(0)))
+        _, status, usage = os.wait4(process.pid, 0)  # its own figures, and not those of all programs before
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0), err.seek(0)
+        if process.returncode != 0:
+            raise LoadError(f"{command[0]} ended with {process.returncode}: {err.read()[-2000:].strip()}")
+        return Published(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024), out.read()
+
+
+def publish(base, folder, name):
+    """`slipway publish` with nothing but the defaults."""
+    seen, answer = watched(os.environ["SLIPWAY_BIN"], "publish", folder, name, "--server", base, "--json")
+    told = json.loads(answer)
+    seen.requests, seen.objects, seen.files = told["requests"], told["sent_objects"], told["files"]
+    seen.kib = told["sent_bytes"] / 1024
+    return seen
+
+
+def rsync(folder, target, cpus):
+    """Makes `target` what `folder` is; neither it nor the folder's files are synced to the disk."""
+    seen, answer = watched("rsync", "-a", "--delete", "--stats", "--no-human-readable", f"{folder}/", f"{target}/",
+                           cpus=cpus)
+    seen.kib = int(re.search(r"Total bytes sent: (\d+)", answer)[1]) / 1024
+    return seen
 
 
 class SlowReaders:

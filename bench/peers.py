@@ -153,6 +153,20 @@ class Server:
         """Gives the repository TAGGED that many tags; False if that cannot be done."""
         return False
 
+    # --- sites, which are at /NAME/; registries have none
+
+    def can_publish(self):
+        """Whether there is a program that brings a folder here."""
+        return False
+
+    def publish_folder(self, folder, name):
+        """Makes the site NAME what the folder is, and returns a load.Published."""
+        raise NotImplementedError
+
+    def lay_out(self, folder, name):
+        """The same where nobody measures it, and with no other program needed."""
+        self.publish_folder(folder, name)
+
 
 class Slipway(Server):
     name = "slipway"
@@ -190,6 +204,12 @@ class Slipway(Server):
         load.fill(self.base, f"/v2/{TAGGED}/manifests/{load.sha256(EMPTY_INDEX)}?{tags}", EMPTY_INDEX.decode(),
                   count // 50)
         return True
+
+    def can_publish(self):
+        return True
+
+    def publish_folder(self, folder, name):
+        return load.publish(self.base, folder, name)
 
 
 NGINX_CONFIG = """\
@@ -261,6 +281,19 @@ class Nginx(Server):
     def publish_files(self, files):
         for digest, path in files.items():
             shutil.copyfile(path, self.scratch / "root" / "v2" / REPOSITORY / "blobs" / digest)
+
+    def can_publish(self):
+        return find("rsync") is not None
+
+    def publish_folder(self, folder, name):
+        """By rsync, which may use the servers' processors too: half of it is what a server does for `slipway publish`.
+        """
+        target = self.scratch / "root" / name
+        target.mkdir(parents=True, exist_ok=True)
+        return load.rsync(folder, target, (self.cpus or set()) | os.sched_getaffinity(0))
+
+    def lay_out(self, folder, name):
+        shutil.copytree(folder, self.scratch / "root" / name)
 
     def push(self, style, size, clients, pieces=1, **limits):
         return load.client("push", self.base, path="/put/", style="file", bytes=size, clients=clients, **limits)

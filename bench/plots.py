@@ -10,7 +10,7 @@ LEFT, ROW, WIDTH = 262, 15, 860
 def comparisons(summary, names, targets):
     """Yields (file name, what it shows, SVG) for each group of cases."""
     groups = (
-        ("gets.svg", "GETs: how many times faster than each peer", ("GET manifest", "HEAD", "list", "GET blob")),
+        ("gets.svg", "GETs: how many times faster than each peer", ("GET", "HEAD", "list")),
         ("pushes.svg", "Pushes: how many times faster than each peer", ("push",)))
     for file, title, beginnings in groups:
         rows = {metric: figures for metric, figures in summary.items() if metric.title.startswith(beginnings)}
@@ -152,21 +152,44 @@ PANELS = (
 )
 
 
+SITE_PANELS = (
+    ("One changed file: seconds", (("one change, s", "publish", "docker-registry"),
+                                   ("no change, s", "nothing changed", "nginx"))),
+    ("One changed file: requests", (("one change, requests", "publish", "docker-registry"),
+                                    ("no change, requests", "nothing changed", "nginx"))),
+    ("One changed file: KiB sent", (("one change, KiB sent", "publish", "docker-registry"),)),
+    ("One changed file: server's CPU, ms", (("one change, server's CPU, ms", "publish", "docker-registry"),
+                                            ("no change, server's CPU, ms", "nothing changed", "nginx"))),
+    ("Memory, MiB", (("one change, client's memory, MiB", "of the client", "docker-registry"),
+                     ("one change, server's memory, MiB", "of the server", "nginx"))),
+    ("A random page: server's CPU, µs", (("random pages, server's CPU, µs", "GET", "docker-registry"),)),
+)
+
+
 def growth(steps):
+    return panels(steps, PANELS, "manifests", "One Slipway: cost against the number of manifests",
+                  "manifests (and tags), logarithmic; each vertical axis begins at zero")
+
+
+def site_growth(steps):
+    return panels(steps, SITE_PANELS, "files", "One Slipway: cost of publishing against the number of files",
+                  "files in the folder, logarithmic; each vertical axis begins at zero")
+
+
+def panels(steps, of, size, title, below):
+    """`of` as PANELS: (title, (key of the steps, its name, whose colour)…) each."""
     columns, width, height = 3, 286, 226
-    rows = (len(PANELS) + columns - 1) // columns
-    svg = Svg(columns * width + 16, rows * height + 58, "Cost against the number of manifests")
-    svg.text(16, 26, "One Slipway: cost against the number of manifests", "title")
-    for i, (title, series) in enumerate(PANELS):
-        panel(svg, 16 + i % columns * width, 44 + i // columns * height, width - 20, height - 30, title,
-              series, steps)
-    svg.text((columns * width + 16) / 2, rows * height + 44,
-             "manifests (and tags), logarithmic; each vertical axis begins at zero", "small quiet", "middle")
+    rows = (len(of) + columns - 1) // columns
+    svg = Svg(columns * width + 16, rows * height + 58, title)
+    svg.text(16, 26, title, "title")
+    for i, (heading, series) in enumerate(of):
+        panel(svg, 16 + i % columns * width, 44 + i // columns * height, width - 20, height - 30, heading,
+              series, steps, [step[size] for step in steps])
+    svg.text((columns * width + 16) / 2, rows * height + 44, below, "small quiet", "middle")
     return str(svg)
 
 
-def panel(svg, left, top, width, height, title, series, steps):
-    sizes = [step["manifests"] for step in steps]
+def panel(svg, left, top, width, height, title, series, steps, sizes):
     inner_left, bottom = left + 40, top + height - 22
     across = LogAxis(sizes, inner_left, left + width, steps=(1,))
     up = LinearAxis([step[key] for step in steps for key, _, _ in series], bottom, top + 40)
@@ -179,7 +202,7 @@ def panel(svg, left, top, width, height, title, series, steps):
     svg.line(inner_left, bottom, left + width, bottom, "axis")
     x = left
     for key, name, colour in series:
-        points = [(across.at(step["manifests"]), up.at(step[key])) for step in steps]
+        points = [(across.at(size), up.at(step[key])) for size, step in zip(sizes, steps)]
         svg.polyline(points, colour)
         for point in points:
             svg.dot(*point, colour, 3.5)

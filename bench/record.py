@@ -15,6 +15,7 @@ import peers
 import plots
 import report
 import scale
+import site_scale
 import targets
 from report import Metric, Sample
 
@@ -38,6 +39,7 @@ class Result:
     settings: dict = field(default_factory=dict)
     samples: dict = field(default_factory=dict)  # {Metric: {peer: [Sample or None]}}
     scale: list = field(default_factory=list)
+    site_scale: list = field(default_factory=list)
 
     @classmethod
     def new(cls):
@@ -57,7 +59,8 @@ class Result:
                      peer: [sample and [round(value, 3) for value in dataclasses.astuple(sample)] for sample in seen]
                      for peer, seen in by_peer.items()}}, ensure_ascii=False)
                  for metric, by_peer in self.samples.items()]
-        head = {"date": self.date, "machine": self.machine, "settings": self.settings, "scale": self.scale}
+        head = {"date": self.date, "machine": self.machine, "settings": self.settings, "scale": self.scale,
+                "site_scale": self.site_scale}
         path.write_text(json.dumps(head, ensure_ascii=False, indent=1)[:-2] + ',\n "cases": [\n  '
                         + ",\n  ".join(lines) + "\n ]\n}\n", "utf-8")
 
@@ -87,9 +90,11 @@ class Result:
             + ("servers on one processor, load on another; " if settings["pinned"] else "all processors for all; ")
             + "loopback, no TLS, no access logs"
             + ("; bytes in Ceph's object gateway and names in PostgreSQL, both in memory and on the same machine."
-               if settings.get("services") else f"; {settings['tags']:,} tags in the list."),
+               if settings.get("services") else
+               f"; {settings['files']:,} files of 100 bytes to 2 KiB in the folder that is published, all in memory."
+               if settings.get("sites") else f"; {settings['tags']:,} tags in the list."),
             "A figure is the median of the rounds [smallest–largest]; a ratio is taken within a round. Speed above 1: "
-            "slipway is faster. CPU and memory below 1, and requests and ms: slipway needs less.",
+            "slipway is faster. CPU and memory below 1, and requests, bytes, s and ms: slipway needs less.",
             *(f"{name} {promise}." for name, promise in settings["durable"].items()),
             *(f"{name} is missing: it could not be had on this machine ({hint})."
               for name, hint in settings["absent"].items()),
@@ -116,6 +121,10 @@ def render(result, folder):
         (folder / "scale.svg").write_text(plots.growth(result.scale), "utf-8")
         parts += ["", "## Cost against size", "", "![Cost against the number of manifests](scale.svg)", "",
                   report.markdown(scale.table(result.scale))]
+    if result.site_scale:
+        (folder / "site_scale.svg").write_text(plots.site_growth(result.site_scale), "utf-8")
+        parts += ["", "## Cost of one change", "", "![Cost of a publish against the number of files](site_scale.svg)",
+                  "", report.markdown(site_scale.table(result.site_scale))]
     parts += ["", "## What was measured", "", *(f"- {line}" for line in result.notes().split("\n"))]
     if result.samples:
         parts += ["", "## All figures", "", report.markdown(report.details(summary, OURS))]

@@ -5,6 +5,7 @@
     ./dev bench --quick               one short round: shows that it works, not how fast anything is
     ./dev bench --only 'push 4 KiB'   the cases whose titles have that in them; --list prints the titles
     ./dev bench --services            Slipway on Ceph and PostgreSQL beside docker-registry on the same Ceph, 20 minutes
+    ./dev bench --sites               folders as sites, beside nginx and rsync; what one change of a million files costs
     ./dev bench --scale               what one Slipway costs at 10,000, 100,000 and 1,000,000 manifests
     ./dev bench --record DIR          both, and the result as a page with tables and plots, and every sample, in DIR
     ./dev bench --render DIR          makes page and plots anew from the samples there, and measures nothing
@@ -30,6 +31,8 @@ import rounds
 import scale
 import service_cases
 import services
+import site_scale
+import sites
 import targets
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +45,7 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="small contents, one round of a second for each case")
     parser.add_argument("--scale", action="store_true", help="grow one server instead of comparing several")
     parser.add_argument("--services", action="store_true", help="with the bytes in Ceph, which needs 16 GiB of memory")
+    parser.add_argument("--sites", action="store_true", help="folders as sites, with --scale only the one that grows")
     parser.add_argument("--record", type=Path, metavar="DIR", help="compare and grow, and write the result there")
     parser.add_argument("--render", type=Path, metavar="DIR", help="write page and plots from DIR/samples.json")
     parser.add_argument("--only", action="append", metavar="CASE", help="cases with this in their title; repeatable")
@@ -51,13 +55,15 @@ def arguments():
     parser.add_argument("--peers", help="which servers (all)")
     parser.add_argument("--no-scale", action="store_true",
                         help="with --record: compare only, and keep the growth in DIR")
-    parser.add_argument("--manifests", type=int, default=1_000_000, help="grow no further than this (%(default)s)")
+    parser.add_argument("--manifests", type=int, default=1_000_000,
+                        help="grow no further than this; with --sites so many files (%(default)s)")
     parser.add_argument("--no-pin", action="store_true", help="let servers and load generator use all processors")
     parser.add_argument("--scratch", help="where servers keep their data: 25 GB on a real disk (a directory in TMPDIR)")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench.json", help="every sample (%(default)s)")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="the tables once more, as Markdown")
     args = parser.parse_args()
-    args.cases, args.known = (service_cases.CASES, services.PEERS) if args.services else (cases.CASES, rounds.PEERS)
+    args.cases, args.known = ((service_cases.CASES, services.PEERS) if args.services else
+                              (sites.CASES, sites.PEERS) if args.sites else (cases.CASES, rounds.PEERS))
     args.rounds = args.rounds or (1 if args.quick else 7)
     args.seconds = args.seconds or (1 if args.quick else 2)
     return args
@@ -86,13 +92,16 @@ def compare(args, scratch, servers_on, load_on):
     for name, hint in absent.items():
         print(f"{name} cannot be had here and is left out: {hint}", file=sys.stderr)
     settings = {"rounds": args.rounds, "seconds": args.seconds, "pinned": servers_on != load_on, "absent": absent,
-                "services": args.services, "large": not args.quick, "large_pushes": 3,
-                "tags": 2000 if args.quick else 100_000,
+                "services": args.services, "sites": args.sites, "large": not args.quick, "large_pushes": 3,
+                "tags": 2000 if args.quick else 100_000, "files": sites.QUICK_FILES if args.quick else sites.FILES,
                 "durable": {peer.name: peer.durable for peer in chosen_peers},
                 "versions": {peer.name: peers.version(peer) for peer in chosen_peers}}
+    if args.sites:
+        settings["absent"] |= sites.absent()
+    measure_cases = sites.measure if args.sites else rounds.measure
     with services.Services() if args.services else contextlib.nullcontext():
-        samples, settings["failures"] = rounds.measure(chosen_cases(args.cases, args.only), chosen_peers, scratch,
-                                                       settings, servers_on, load_on)
+        samples, settings["failures"] = measure_cases(chosen_cases(args.cases, args.only), chosen_peers, scratch,
+                                                      settings, servers_on, load_on)
     return settings, samples
 
 
@@ -102,13 +111,17 @@ def measure(args):
     servers_on, load_on = processors(not args.no_pin and not args.services)
     result = record.Result.new()
     if args.record and args.no_scale and (args.record / record.SAMPLES).exists():
-        result.scale = record.Result.read(args.record / record.SAMPLES).scale
+        before = record.Result.read(args.record / record.SAMPLES)
+        result.scale, result.site_scale = before.scale, before.site_scale
     with tempfile.TemporaryDirectory(prefix="slipway-bench-", dir=args.scratch) as folder:
         scratch = Path(folder)
         if not args.scale:
             result.settings, result.samples = compare(args, scratch, servers_on, load_on)
             result.write(args.json)
-        if args.scale or args.record and not args.no_scale and not args.services:
+        if args.sites and not args.no_scale:
+            result.site_scale = site_scale.measure(scratch, args.seconds, servers_on, load_on, args.quick,
+                                                   args.manifests)
+        elif args.scale or args.record and not args.no_scale and not args.services:
             result.scale = scale.measure(scratch, args.seconds, servers_on, load_on, args.quick, args.manifests)
     return result
 
@@ -122,6 +135,8 @@ def show(result, markdown):
         tables = [report.ratios(results, OURS, names), report.details(results, OURS)]
     if result.scale:
         tables.append(scale.table(result.scale))
+    if result.site_scale:
+        tables.append(site_scale.table(result.site_scale))
     if result.samples and result.settings["large"]:
         tables.append(targets.judge(targets.of(result.settings), results, result.scale, result.settings["failures"]))
     print(*map(report.text, tables), result.notes(), sep="\n\n")

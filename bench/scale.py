@@ -166,16 +166,18 @@ def measure(scratch, seconds, servers_on, load_on, quick=False, most=1_000_000):
     return steps
 
 
-def table(steps):
-    """Rows for report.text() and report.markdown(): a row a figure, a column a size."""
-    units = {"start": "ms", "RSS": "MiB", "tag lookups": "", "catalog": "", "pushes": ""}
+UNITS = {"start": "ms", "RSS": "MiB", "tag lookups": "", "catalog": "", "pushes": "", "": "µs"}
 
+
+def table(steps, size="manifests", units=UNITS):
+    """Rows for report.text() and report.markdown(): a row a figure, a column a size. `units` by the beginnings of keys,
+    for those that do not say it themselves."""
     def unit(key):
-        return next((text for beginning, text in units.items() if key.startswith(beginning)), "µs")
+        return next((text for beginning, text in units.items() if key.startswith(beginning)), "")
 
-    rows = [["one Slipway, medians", *(f"{step['manifests']:,}" for step in steps), "last ÷ first"]]
+    rows = [["one Slipway, medians", *(f"{step[size]:,}" for step in steps), "last ÷ first"]]
     for key, first in steps[0].items():
-        if key != "manifests":
+        if key != size:
             whole = key in ("repositories", "referrers")
             values = [f"{step[key]:,}" if whole else f"{step[key]:.4g}" for step in steps]
             title = key if whole or not unit(key) else f"{key}, {unit(key)}"

@@ -52,9 +52,15 @@ SERVICES = [
     Target("last byte to 201 ÷ docker-registry", ("last byte",), "speed_ratio", "docker-registry", most=1),
 ]
 
+# Folders as sites (sites.py).
+SITES = [
+    Target("small page GET ÷ nginx", ("GET page",), "speed_ratio", "nginx", least=0.8),
+    Target("100 MiB file GET ÷ nginx", ("GET file",), "speed_ratio", "nginx", least=0.95),
+]
+
 
 def of(settings):
-    return SERVICES if settings.get("services") else TARGETS
+    return SERVICES if settings.get("services") else SITES if settings.get("sites") else TARGETS
 
 
 def judge(wanted, results, scale, failures=()):

@@ -1,4 +1,5 @@
--- Argument: below which number the random ones are that replace ######## in the path (0: none do).
+-- Arguments: below which number the random ones are that replace ######## in the path (0: none do); a file of paths,
+-- of which each request takes one at random.
 -- Prints what wrk counted as one line of JSON. request() is only defined where it is needed, so that other requests
 -- cost what they cost without a script.
 function init(args)
@@ -9,6 +10,11 @@ function init(args)
       request = function()
          return wrk.format(nil, before .. string.format("%08d", math.random(0, numbers - 1)) .. after)
       end
+   elseif args[2] then
+      math.randomseed(os.time())
+      local requests = {}
+      for path in io.lines(args[2]) do requests[#requests + 1] = wrk.format(nil, path) end
+      request = function() return requests[math.random(#requests)] end
    end
 end
 

@@ -249,7 +249,7 @@ private:
   /// that a name had last, so that they come from the database once.
   Catalog(sql::Database& database, const Clock& clock)
       : m_database(database), m_clock(clock), m_names(50'000, 16U << 20),
-        m_blobs(database.is_shared() ? 0 : 50'000, 8U << 20) {}
+        m_blobs(database.is_shared() ? 0 : 100'000, 24U << 20) {}
 
   std::int64_t now() const { return to_micros(m_clock.now()); }
 

@@ -1,5 +1,7 @@
 #include "catalog/steps.hpp"
 
+#include <unordered_map>
+
 namespace slipway::catalog {
 namespace {
 
@@ -7,23 +9,55 @@ sql::Parameter or_null(const std::optional<std::string>& text) {
   return text ? sql::Parameter(std::string_view(*text)) : sql::Parameter(nullptr);
 }
 
-/// True if the repository has what the edge points at: a member blob, or one of its manifests.
-bool is_present(sql::Session& session, std::int64_t repository, const Edge& edge) {
-  return session
-      .number("SELECT 1 FROM digest d WHERE d.algorithm = $1 AND d.value = $2 AND (EXISTS (SELECT 1 FROM membership m "
-              "WHERE m.repository = $3 AND m.blob = d.blob) OR ($4 = 1 AND EXISTS (SELECT 1 FROM repository_manifest m "
-              "WHERE m.repository = $3 AND m.manifest = d.manifest)))",
-              {static_cast<std::int64_t>(edge.digest.algorithm()), edge.digest.value(), repository,
-               std::int64_t{edge.kind == EdgeKind::child}})
-      .has_value();
+using Sets = std::vector<std::vector<sql::Parameter>>;
+
+std::vector<sql::Parameter> set_of(const Digest& digest) {
+  return {static_cast<std::int64_t>(digest.algorithm()), digest.value()};
 }
 
-/// What has to be there, and is not; all of it where there is no repository.
+/// What has to be there, and is not; all of it where there is no repository. A child may be a member blob, or one of
+/// its manifests.
 std::vector<Digest> missing_of(sql::Session& session, std::optional<std::int64_t> repository,
                                const NewManifest& manifest) {
-  std::vector<Digest> out;
+  std::vector<Digest> wanted, out;
+  Sets sets;
+  for (const auto& edge : manifest.edges) {
+    if (edge.may_be_absent) continue;
+    wanted.push_back(edge.digest);
+    auto set = set_of(edge.digest);
+    set.emplace_back(repository.value_or(0));
+    set.emplace_back(std::int64_t{edge.kind == EdgeKind::child});
+    sets.push_back(std::move(set));
+  }
+  std::vector<bool> is_there(wanted.size());
+  if (repository)
+    session.run_each(
+        "SELECT 1 FROM digest d WHERE d.algorithm = $1 AND d.value = $2 AND (EXISTS (SELECT 1 FROM membership m "
+        "WHERE m.repository = $3 AND m.blob = d.blob) OR ($4 = 1 AND EXISTS (SELECT 1 FROM repository_manifest m "
+        "WHERE m.repository = $3 AND m.manifest = d.manifest)))",
+        sets, [&](std::size_t at, const sql::Row&) { is_there[at] = true; });
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    if (!is_there[i]) out.push_back(wanted[i]);
+  return out;
+}
+
+/// The rows of what a manifest points at, made where there are none.
+std::unordered_map<Digest, std::int64_t> ensure_targets(sql::Session& session, const NewManifest& manifest) {
+  std::unordered_map<Digest, std::int64_t> out;
+  std::vector<const Digest*> digests;
+  Sets sets;
   for (const auto& edge : manifest.edges)
-    if (!edge.may_be_absent && (!repository || !is_present(session, *repository, edge))) out.push_back(edge.digest);
+    if (out.try_emplace(edge.digest, 0).second) {
+      digests.push_back(&edge.digest);
+      sets.push_back(set_of(edge.digest));
+    }
+  session.run_each("SELECT id FROM digest WHERE algorithm = $1 AND value = $2", sets,
+                   [&](std::size_t at, const sql::Row& row) { out[*digests[at]] = row.integer(0); });
+  std::erase_if(digests, [&](const Digest* digest) { return out.at(*digest) != 0; });
+  sets.clear();
+  for (const auto* digest : digests) sets.push_back(set_of(*digest));
+  session.run_each("INSERT INTO digest (algorithm, value) VALUES ($1, $2) RETURNING id", sets,
+                   [&](std::size_t at, const sql::Row& row) { out[*digests[at]] = row.integer(0); });
   return out;
 }
 
@@ -47,12 +81,10 @@ std::optional<std::int64_t> manifest_of(sql::Session& session, const Digest& dig
 
 std::int64_t Catalog::ensure_manifest(sql::Session& session, const NewManifest& manifest, std::int64_t digest) {
   if (const auto known = manifest_of(session, manifest.digest)) return *known;
-  std::vector<std::int64_t> targets;
+  const auto targets = ensure_targets(session, manifest);
   sql::Parameter subject = nullptr;
-  for (const auto& edge : manifest.edges) {
-    targets.push_back(ensure_digest(session, edge.digest));
-    if (edge.kind == EdgeKind::subject) subject = targets.back();
-  }
+  for (const auto& edge : manifest.edges)
+    if (edge.kind == EdgeKind::subject) subject = targets.at(edge.digest);
   const auto id =
       session
           .number("INSERT INTO manifest (bytes, artifact_type, subject, annotations, created_at) VALUES ($1, $2, $3, "
@@ -61,12 +93,12 @@ std::int64_t Catalog::ensure_manifest(sql::Session& session, const NewManifest& 
                    now()})
           .value();
   session.run("UPDATE digest SET manifest = $1 WHERE id = $2", {id, digest});
-  for (std::size_t i = 0; i < targets.size(); ++i) {
-    const auto& edge = manifest.edges[i];
-    session.run("INSERT INTO edge (manifest, ordinal, kind, digest, media_type, size) VALUES ($1, $2, $3, $4, $5, $6)",
-                {id, static_cast<std::int64_t>(i), static_cast<std::int64_t>(edge.kind), targets[i], edge.media_type,
-                 static_cast<std::int64_t>(edge.size)});
-  }
+  Sets edges;
+  for (const auto& edge : manifest.edges)
+    edges.push_back({id, static_cast<std::int64_t>(edges.size()), static_cast<std::int64_t>(edge.kind),
+                     targets.at(edge.digest), edge.media_type, static_cast<std::int64_t>(edge.size)});
+  session.run_each(
+      "INSERT INTO edge (manifest, ordinal, kind, digest, media_type, size) VALUES ($1, $2, $3, $4, $5, $6)", edges);
   return id;
 }
 

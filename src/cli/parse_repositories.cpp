@@ -1,6 +1,7 @@
 // Commands about what is in repositories: tags, manifests, trees.
 
 #include "cli/command_line.hpp"
+#include "cli/tree_place.hpp"
 #include "publish/channels.hpp"
 
 namespace slipway::cli {
@@ -71,9 +72,20 @@ void CommandLine::add_tree_commands() {
   get->add_option("directory", m_tree.directory, "Where to")->required()->type_name("DIR");
   get->add_option("--path", m_tree.path, "Only those whose paths begin so")->type_name("PATH");
   add_jobs_option(get, m_tree.jobs, "How many files at a time (default 8)");
-  auto* history = admin_command(tree, "history", "Every move of a channel: when, by whom, from where to where",
-                                "tag/history", {{"repository", "Its name"}, {"tag?", "The channel (default: live)"}});
-  history->preparse_callback([this](std::size_t) { m_parameters["tag"] = publish::live_channel; });
+  auto* history =
+      admin_command(tree, "history", "Every move of a channel: when, by whom, how, and where to", "tag/history", {});
+  history
+      ->add_option_function<std::string>(
+          "place",
+          [this](const std::string& text) {
+            const auto place = parse_channel_place(text);
+            if (!place) throw CLI::ValidationError("place", place.error().message);
+            m_parameters["repository"] = place->repository;
+            m_parameters["tag"] = place->reference;
+          },
+          "Without @CHANNEL its channel live")
+      ->required()
+      ->type_name("REPO[@CHANNEL]");
 }
 
 }  // namespace slipway::cli

@@ -17,6 +17,11 @@ std::string seconds(std::chrono::steady_clock::duration time) {
   return fmt::format("{:.1f} s", std::chrono::duration<double>(time).count());
 }
 
+/// "1 object", "4 objects".
+std::string counted(std::uint64_t count, const char* what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 }  // namespace
 
 int run_publish(const Common& common, const AdminTarget& target, const PublishArguments& arguments) {
@@ -67,13 +72,11 @@ int run_publish(const Common& common, const AdminTarget& target, const PublishAr
                       {"requests", cost.requests},
                       {"warnings", warnings}};
     fmt::print("{}\n", answer.dump(2, ' ', false, Json::error_handler_t::replace));
-  } else if (published->moved) {
-    fmt::print("{}@{} is at {}: {} files, {}; sent {} objects, {}, in {} requests and {}\n", place->repository,
-               place->reference, published->digest.text(), published->files, human_size(published->bytes), cost.objects,
-               human_size(cost.bytes), cost.requests, seconds(took));
   } else {
-    fmt::print("{}@{} is at {} already: {} files, {}; looked at in {}\n", place->repository, place->reference,
-               published->digest.text(), published->files, human_size(published->bytes), seconds(took));
+    fmt::print("{}@{} is at {}{}: {} files, {}; sent {}, {}, in {} and {}\n", place->repository, place->reference,
+               published->digest.text(), published->moved ? "" : " already", published->files,
+               human_size(published->bytes), counted(cost.objects, "object"), human_size(cost.bytes),
+               counted(cost.requests, "request"), seconds(took));
   }
   return exit_done;
 }

@@ -47,6 +47,10 @@ void render_history(const Json& answer) {
   for (const auto& move : answer["history"])
     rows.push_back({short_time(move["at"]), move["tag"], move["event"], move["who"],
                     move["digest"].is_null() ? "(deleted)" : move["digest"].get<std::string>()});
+  if (rows.empty()) {
+    fmt::print("(no moves are known)\n");
+    return;
+  }
   print_table({"WHEN (UTC)", "TAG", "EVENT", "WHO", "POINTED AT"}, rows);
 }
 

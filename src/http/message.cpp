@@ -125,8 +125,11 @@ std::string_view reason_of(int status) {
   case 206: return "Partial Content";
   case 207: return "Multi-Status";
   case 301: return "Moved Permanently";
+  case 302: return "Found";
+  case 303: return "See Other";
   case 304: return "Not Modified";
   case 307: return "Temporary Redirect";
+  case 308: return "Permanent Redirect";
   case 400: return "Bad Request";
   case 401: return "Unauthorized";
   case 403: return "Forbidden";
@@ -134,6 +137,7 @@ std::string_view reason_of(int status) {
   case 405: return "Method Not Allowed";
   case 408: return "Request Timeout";
   case 409: return "Conflict";
+  case 410: return "Gone";
   case 411: return "Length Required";
   case 412: return "Precondition Failed";
   case 413: return "Content Too Large";

@@ -26,9 +26,7 @@ const char* objection_to(std::string_view path) {
     return "has a control character";
   if (path.find('\\') != path.npos) return "has a backslash";
   if (path.front() == '/') return "begins with '/'";
-  if (const auto colon = path.find(':');
-      path.front() == '@' && colon != path.npos && algorithm_named(path.substr(1, colon - 1)))
-    return "begins like the address of a snapshot";
+  if (names_snapshot(path)) return "begins like the address of a snapshot";
   for (auto rest = path;;) {
     const auto slash = rest.find('/');
     if (const auto* objection = objection_to_part(rest.substr(0, slash))) return objection;
@@ -38,6 +36,11 @@ const char* objection_to(std::string_view path) {
 }
 
 }  // namespace
+
+bool names_snapshot(std::string_view part) {
+  const auto colon = part.find(':');
+  return part.starts_with('@') && colon != part.npos && algorithm_named(part.substr(1, colon - 1)).has_value();
+}
 
 Result<> check_path(std::string_view path) {
   if (const auto* objection = objection_to(path))

@@ -14,4 +14,7 @@ inline constexpr std::size_t path_bytes_max = 1024;
 /// and no backslash; not beginning like `@sha256:…`, by which old snapshots are reached.
 Result<> check_path(std::string_view path);
 
+/// A part of a path that begins so is a snapshot's digest, or nothing.
+bool names_snapshot(std::string_view part);
+
 }  // namespace slipway::publish

@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "publish/channels.hpp"
+#include "publish/paths.hpp"
 
 #include <algorithm>
 #include <span>
@@ -83,11 +84,11 @@ std::optional<Place> Places::find(const http::Request& request) {
   } else {
     return std::nullopt;
   }
-  if (used < parts.size() && parts[used].starts_with('@')) {
-    if (const auto digest = Digest::parse(parts[used].substr(1))) {
-      out.snapshot = *digest;
-      ++used;
-    }
+  if (used < parts.size() && names_snapshot(parts[used])) {
+    const auto digest = Digest::parse(parts[used].substr(1));
+    if (!digest) return std::nullopt;  // no file begins so
+    out.snapshot = *digest;
+    ++used;
   }
   out.base = joined(std::span(parts).first(used));
   out.path = joined(std::span(parts).subspan(used));

@@ -184,6 +184,8 @@ Result<std::set<Digest>> RegistryClient::missing(const std::vector<Digest>& dige
     auto request = request_for("POST", "/_slipway/missing");
     request.body = as_bytes(lines);
     TRY_ASSIGN(const auto response, ask(std::move(request)));
+    if (response.status == 404)
+      return fail(Failure::invalid, m_address.url + " does not take trees file by file: is that a Slipway server?");
     if (response.status != 200) return std::unexpected(refusal(response, "asking what is missing"));
     for (std::string_view rest = response.body; !rest.empty();) {
       const auto line = rest.substr(0, rest.find('\n'));

@@ -22,7 +22,13 @@ namespace {
 /// (RFC 9110 §8.8.2.2).
 constexpr auto settled_after = std::chrono::seconds(2);
 
-Response refusal(int status, const std::string& message) { return Response::text(status, message + "\n"); }
+/// Nobody keeps it: the next publication may bring what is missing.
+Response refusal(int status, const std::string& message) {
+  auto response = Response::text(status, message + "\n");
+  response.headers.add("Cache-Control", "no-cache");
+  response.headers.add("X-Content-Type-Options", "nosniff");
+  return response;
+}
 
 Response failure_response(const Error& error, const http::Request& request) {
   const bool may_pass = error.failure == Failure::busy || error.failure == Failure::unavailable;

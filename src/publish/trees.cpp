@@ -30,8 +30,8 @@ std::size_t bytes_of(const Snapshot& snapshot) {
 }  // namespace
 
 Trees::Trees(catalog::Catalog& catalog, blob::BlobStore& store, std::size_t bytes_max)
-    : m_catalog(catalog), m_store(store), m_open(open_trees_max, bytes_max / 2),
-      m_listings(listings_max, bytes_max / 2), m_blobs(blobs_max, blobs_bytes_max) {}
+    : m_catalog(catalog), m_store(store), m_open(open_trees_max, bytes_max / 8),
+      m_listings(listings_max, bytes_max - bytes_max / 8), m_blobs(blobs_max, blobs_bytes_max) {}
 
 Result<catalog::StoredBlob> Trees::blob(const std::string& repository, const Digest& digest) {
   if (!m_catalog.is_shared()) return m_catalog.find_blob(repository, digest);
@@ -110,10 +110,15 @@ Result<Listing> Trees::listing_of(const std::string& repository, std::string_vie
 }
 
 Result<std::shared_ptr<const Listing>> Trees::listing(const std::string& repository, const ShardEntry& shard) {
-  {
+  const auto find_known = [&]() -> std::shared_ptr<const Listing> {
     const std::lock_guard lock(m_mutex);
-    if (const auto* known = m_listings.find(shard.digest)) return *known;
-  }
+    const auto* known = m_listings.find(shard.digest);
+    return known ? *known : nullptr;
+  };
+  if (auto known = find_known()) return known;
+  // Of those who want the same, one reads it.
+  const std::lock_guard turn(m_reading[std::hash<Digest>()(shard.digest) % m_reading.size()]);
+  if (auto known = find_known()) return known;
   TRY_ASSIGN(const auto manifest, m_catalog.find_manifest(repository, shard.digest));
   TRY_ASSIGN(auto listing, listing_of(repository, *manifest.bytes));
   const auto bytes = bytes_of(listing);

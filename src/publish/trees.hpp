@@ -8,6 +8,7 @@
 #include "publish/redirects.hpp"
 #include "publish/tree.hpp"
 
+#include <array>
 #include <memory>
 #include <mutex>
 
@@ -66,6 +67,8 @@ private:
 
   catalog::Catalog& m_catalog;
   blob::BlobStore& m_store;
+
+  std::array<std::mutex, 64> m_reading;  // of listings: by their shard
 
   std::mutex m_mutex;                                               // guards what follows
   BoundedMap<std::string, std::shared_ptr<const OpenTree>> m_open;  // by repository and digest

@@ -64,7 +64,7 @@ public:
   }
 
   /// Runs one statement with each of some sets of parameters, in their order, telling `each` which one a row comes of:
-  /// in one round trip where run() takes one for each. For small sets, and a thousand of them at most. Throws as run().
+  /// in few round trips where run() takes one for each. For small sets and rows. Throws as run().
   virtual void run_each(std::string_view text, std::span<const std::vector<Parameter>> sets,
                         const std::function<void(std::size_t set, const Row&)>& each) {
     for (std::size_t i = 0; i < sets.size(); ++i) run(text, sets[i], [&](const Row& row) { each(i, row); });

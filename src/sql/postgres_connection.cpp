@@ -236,15 +236,17 @@ std::int64_t PostgresConnection::run(std::string_view text, std::span<const Para
 void PostgresConnection::run_each(std::string_view text, std::span<const std::vector<Parameter>> sets,
                                   const std::function<void(std::size_t set, const Row&)>& each) {
   SLIPWAY_INVARIANT(!m_is_giving_rows);
-  if (sets.empty()) return;
-  settle();
-  std::deque<std::function<void(const Row&)>> givers;
-  for (std::size_t i = 0; i < sets.size(); ++i) {
-    givers.emplace_back([&each, i](const Row& row) { each(i, row); });
-    send(text, PostgresParameters(sets[i]), {.each = &givers.back(), .at_once = true});
+  constexpr std::size_t sent_together = 1000;
+  for (std::size_t at = 0; at < sets.size(); at += sent_together) {
+    settle();
+    std::deque<std::function<void(const Row&)>> givers;
+    for (std::size_t i = at; i < std::min(at + sent_together, sets.size()); ++i) {
+      givers.emplace_back([&each, i](const Row& row) { each(i, row); });
+      send(text, PostgresParameters(sets[i]), {.each = &givers.back(), .at_once = true});
+    }
+    sync();
+    receive();
   }
-  sync();
-  receive();
 }
 
 std::size_t PostgresConnection::run_together(std::span<const Statement> statements) {

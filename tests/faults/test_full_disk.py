@@ -1,6 +1,7 @@
 """A small disk that becomes full under clients: they are told, reads go on, and with room everything works again."""
 
 import os
+import shutil
 import unittest
 
 import small_disk
@@ -160,6 +161,38 @@ class FullDiskTest(ServerTest):
         eventually(lambda: sum(len(client.refusals) for client in clients) > 3 * more
                    or not any(client.is_alive() for client in clients), "a full disk")
         self.server.kill()
+
+    def test_a_publication_that_does_not_fit(self):
+        """The channel stays where it was, whole; with room the same command goes on."""
+        self.serve()
+        source = self.place / "source"
+        self.addCleanup(shutil.rmtree, source)
+
+        def publish(text, count):
+            shutil.rmtree(source, ignore_errors=True)
+            for number in range(count):
+                page = source / f"d{number % 7}" / f"{number}.html"
+                page.parent.mkdir(parents=True, exist_ok=True)
+                page.write_bytes(b"%s %d " % (text, number) + os.urandom(20_000))
+            (source / "index.html").write_bytes(text)
+            return self.server.slipway("publish", str(source), "site", "--json")
+
+        self.assertEqual(publish(b"first", 100).returncode, 0)
+        self.disk.fill("filler")
+        refused = publish(b"second", 2000)
+        self.assertEqual((refused.returncode, refused.stdout), (1, ""))
+        self.assertIn("disk is full", refused.stderr)
+        self.assertEqual(self.server.request("GET", "/site/").body, b"first")
+        for number in range(100):
+            self.assertTrue(self.server.request("GET", f"/site/d{number % 7}/{number}").body.startswith(b"first"))
+        self.server.kill()  # and with a full disk it starts
+        self.server.start()
+        self.assertEqual(self.server.request("GET", "/site/").body, b"first")
+        for file in ("filler", "ballast"):
+            (self.disk.place / file).unlink()
+        self.assertEqual(publish(b"third", 100).returncode, 0)
+        self.assertEqual(self.server.request("GET", "/site/").body, b"third")
+        self.doctor()
 
 
 if __name__ == "__main__":

@@ -25,6 +25,9 @@ class SitesTest(ServerTest):
         self.assertEqual((head.status, head["Content-Length"], head["ETag"]), (200, "4", answer["ETag"]))
         self.assertStatus(server.request("GET", "/new/", [("If-None-Match", answer["ETag"])]), 304)
         self.assertStatus(server.request("POST", "/new/", body=b"x"), 405)
+        missing = server.request("GET", "/new/missing")
+        self.assertEqual((missing.status, missing["Cache-Control"]), (404, "no-cache"))
+        self.assertIsNone(server.request("GET", "/new/@sha256:00/")["X-Slipway-Snapshot"])
         self.assertStatus(server.request("GET", f"/new/@{snapshot}/folder/page"), 200)
 
     def test_large_files_come_whole_and_in_parts(self):
