@@ -42,8 +42,14 @@ def package_file():
             raise unittest.SkipTest("there is no apt-get, or no dpkg-deb")
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
             as_root = ["-o", "APT::Sandbox::User=root"] if os.getuid() == 0 else []
-            done = subprocess.run(["apt-get", *as_root, "-q", "download", PACKAGE], cwd=folder, stdin=subprocess.DEVNULL,
-                                  capture_output=True, text=True, timeout=LONG, check=False)
+
+            def apt_get(*what):
+                return subprocess.run(["apt-get", *as_root, "-q", *what], cwd=folder, stdin=subprocess.DEVNULL,
+                                      capture_output=True, text=True, timeout=LONG, check=False)
+
+            done = apt_get("download", PACKAGE)
+            if done.returncode != 0 and as_root and apt_get("update").returncode == 0:  # it knew of no packages, or old ones
+                done = apt_get("download", PACKAGE)
             fetched = list(Path(folder).glob("*.deb"))
             if done.returncode != 0 or not fetched:
                 raise unittest.SkipTest(f"apt-get cannot download {PACKAGE}: {done.stderr.strip()[-300:]}")

@@ -111,7 +111,11 @@ class UpgradeTest(PostgresFaultsTest):
         self.assertEqual(self.push("before").status, 201)
         for server in self.servers:
             server.stop()
-        self.assertEqual(self.sql("DROP TABLE lease; DELETE FROM migration WHERE version = 6;").returncode, 0)
+        applied = self.postgres_count("SELECT COUNT(*) FROM migration")
+        undone = self.sql("DROP TABLE lease; ALTER TABLE pack DROP COLUMN announced_at; "
+                          "ALTER TABLE tag_history DROP COLUMN event; DROP INDEX tag_name; "
+                          "DELETE FROM migration WHERE version > 5;")
+        self.assertEqual(undone.returncode, 0, undone.stderr)
         starts = [threading.Thread(target=server.start) for server in self.servers]
         for start in starts:
             start.start()
@@ -119,7 +123,10 @@ class UpgradeTest(PostgresFaultsTest):
             start.join()
         self.assertEqual(self.push("after").status, 201)
         self.assertEqual(self.servers[1].request("GET", "/v2/a/manifests/before").status, 200)
-        self.assertEqual(self.postgres_count("SELECT COUNT(*) FROM migration"), 2)
+        self.assertEqual(self.postgres_count("SELECT COUNT(*) FROM migration"), applied)
+        self.assertEqual(self.postgres_count("SELECT COUNT(event) FROM tag_history"), 0)
+        for server in self.servers:
+            self.assertFalse(server.log_lines("does not exist"), server.read_log())
 
     def postgres_count(self, query):
         return int(subprocess.run(["psql", "-X", "-q", "-A", "-t", self.postgres.url, "-c", query], check=True,
