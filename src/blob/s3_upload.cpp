@@ -16,6 +16,8 @@ constexpr std::uint64_t part_bytes_min = 5U << 20;                // of all but 
 constexpr int parts_max = 10'000;
 constexpr std::uint64_t pack_bytes_all = 1U << 30;  // more than any has: what is put at once leaves nothing behind
 
+constexpr int overtaken_max = 10;  // a predecessor puts few parts between a list of them and its use
+
 constexpr std::size_t token_bytes_max = 4096;
 constexpr std::size_t leftovers_max = 64;  // named in a token
 
@@ -246,16 +248,23 @@ Result<> S3Upload::find_parts(const S3Progress& progress) {
   return {};
 }
 
+/// Makes an object of whatever parts there are; conflict where another was put meanwhile.
+Result<> S3Upload::end_parts(const std::string& path, const std::string& upload_id) {
+  const auto parts = m_store.m_bucket.list_parts(path, upload_id);
+  if (parts) return m_store.m_bucket.finish_multipart(path, upload_id, *parts);
+  if (parts.error().failure == Failure::not_found) return {};  // ended already
+  return std::unexpected(parts.error());
+}
+
 /// Makes an object of what there is, which ends the upload for whoever may still be at it, and goes on in another
 /// upload that begins with the object's bytes.
 Result<> S3Upload::take_over(const S3Progress& progress) {
   auto& bucket = m_store.m_bucket;
   const auto old = path();
-  const auto parts = bucket.list_parts(old, progress.upload_id);
-  if (parts)
-    TRY(bucket.finish_multipart(old, progress.upload_id, *parts));
-  else if (parts.error().failure != Failure::not_found)
-    return std::unexpected(parts.error());
+  auto ended = end_parts(old, progress.upload_id);
+  for (int attempt = 1; !ended && ended.error().failure == Failure::conflict && attempt < overtaken_max; ++attempt)
+    ended = end_parts(old, progress.upload_id);
+  TRY(ended);
   const auto size = bucket.head(old);
   if (!size && size.error().failure == Failure::not_found) return bytes_are_gone();
   if (!size) return std::unexpected(size.error());

@@ -48,6 +48,7 @@ private:
   Result<> put_part();
   Result<> complete();
   Result<> find_parts(const S3Progress& progress);
+  Result<> end_parts(const std::string& path, const std::string& upload_id);
   Result<> take_over(const S3Progress& progress);
   Result<> fetch(const std::string& path, ByteRange range);
   void remove_garbage();

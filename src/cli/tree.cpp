@@ -8,6 +8,7 @@
 #include "cli/progress.hpp"
 #include "cli/server_access.hpp"
 #include "cli/tree_place.hpp"
+#include "http/client.hpp"
 #include "publish/remote_tree.hpp"
 
 #include <atomic>
@@ -176,7 +177,7 @@ Result<> get_all(const RemoteTree& tree, publish::RegistryClient& client, const 
       const auto path = fs::path(arguments.directory) / file.path;
       if (is_there(path, file)) return {};
       auto fetched = fetch(client, path, file);
-      for (unsigned attempt = 1; !fetched && fetched.error().failure == Failure::io && attempt < attempts; ++attempt)
+      for (unsigned attempt = 1; !fetched && http::may_pass(fetched.error()) && attempt < attempts; ++attempt)
         fetched = fetch(client, path, file);
       if (!fetched) return std::unexpected(fetched.error().during(printable(file.path)));
       ++got.fetched_files;

@@ -99,7 +99,13 @@ int rewind_body(void* user, curl_off_t offset, int origin) {
   return CURL_SEEKFUNC_OK;
 }
 
+bool nobody_was_met(CURLcode code) {
+  return code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT;
+}
+
 }  // namespace
+
+bool may_pass(const Error& error) { return error.failure == Failure::io || error.failure == Failure::unavailable; }
 
 struct Client::Handle {
   CURL* curl = curl_easy_init();
@@ -211,7 +217,8 @@ Result<ClientResponse> Client::fetch(const ClientRequest& request) {
   give_back(std::move(handle));
   if (!exchange.stopped) return std::unexpected(exchange.stopped.error());
   if (code != CURLE_OK)
-    return fail(Failure::io, "asking " + request.url + ": " + (*reason ? reason : curl_easy_strerror(code)));
+    return fail(nobody_was_met(code) ? Failure::unavailable : Failure::io,
+                "asking " + request.url + ": " + (*reason ? reason : curl_easy_strerror(code)));
   return std::move(exchange.response);
 }
 

@@ -40,6 +40,9 @@ struct ClientResponse {
   bool maybe_sent_twice = false;
 };
 
+/// Whether asking again may help where no answer came.
+bool may_pass(const Error& error);
+
 /// Keeps connections for the requests to come. Safe to call from any thread; as many connections as callers at once.
 class Client {
 public:
@@ -47,9 +50,9 @@ public:
   explicit Client(std::size_t idle_max);
   ~Client();
 
-  /// Any status is an answer. Failure::io, naming the url and curl's reason, where there was none; too_large past a
-  /// limit; what the sink returned. Follows no redirects. A request may be sent twice: where a kept connection turns
-  /// out to have been closed, it is sent again on a new one.
+  /// Any status is an answer. Where there was none, naming the url and curl's reason: Failure::unavailable where nobody
+  /// took the connection, io where it broke off; too_large past a limit; what the sink returned. Follows no redirects.
+  /// A request may be sent twice: where a kept connection turns out to have been closed, it is sent again on a new one.
   Result<ClientResponse> fetch(const ClientRequest& request);
 
 private:

@@ -20,7 +20,7 @@ constexpr std::uint64_t session_piece = 32U << 20;  // … of this size
 constexpr std::size_t asked_at_once = 10'000;
 
 bool may_pass(const Result<http::ClientResponse>& response) {
-  if (!response) return response.error().failure == Failure::io;
+  if (!response) return http::may_pass(response.error());
   return response->status == 429 || response->status == 502 || response->status == 503 || response->status == 504;
 }
 
@@ -65,8 +65,8 @@ Result<http::ClientResponse> RegistryClient::ask(http::ClientRequest request) {
   for (unsigned attempt = 1;; ++attempt, pause *= 2) {
     ++m_requests;
     auto response = m_ask(request);
-    if (response) m_has_answered = true;
-    if (!may_pass(response) || attempt == attempts_max || !m_has_answered) {
+    if (response || response.error().failure == Failure::io) m_was_met = true;
+    if (!may_pass(response) || attempt == attempts_max || !m_was_met) {
       if (response) return response;
       const auto failure = response.error().failure == Failure::io ? Failure::unavailable : response.error().failure;
       return fail(failure, response.error().message);

@@ -70,7 +70,7 @@ private:
 
   const http::Asking m_ask;
   const RegistryAddress m_address;
-  std::atomic<bool> m_has_answered{false};  // until then, waiting for it would be of no use
+  std::atomic<bool> m_was_met{false};  // until then, waiting for it would be of no use
   std::atomic<std::uint64_t> m_requests{0}, m_objects{0}, m_bytes{0};
 };
 

@@ -95,7 +95,7 @@ Requests::Ended Requests::send(const Call& call, const Credentials& credentials)
 
   auto answer = m_client.fetch(out);
   if (!answer) {
-    if (answer.error().failure != Failure::io || !call.is_worth_another()) return {std::move(answer)};
+    if (!http::may_pass(answer.error()) || !call.is_worth_another()) return {std::move(answer)};
     return {fail(Failure::unavailable, answer.error().message), Ended::Then::later};
   }
   // A store may begin to answer 200 and then find that it cannot: the body says so.

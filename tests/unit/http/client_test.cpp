@@ -82,7 +82,7 @@ TEST(Fetch, FollowsNoRedirect) {
 TEST(Fetch, NamesTheServerThatIsNotThere) {
   const auto answer = fetch({.url = "http://127.0.0.1:1"});
   ASSERT_FALSE(answer);
-  EXPECT_EQ(answer.error().failure, Failure::io);
+  EXPECT_EQ(answer.error().failure, Failure::unavailable);
   EXPECT_NE(answer.error().message.find("http://127.0.0.1:1"), std::string::npos);
   EXPECT_FALSE(fetch({.url = "file:///etc/passwd"}));
 }

@@ -51,7 +51,7 @@ protected:
 
   Result<http::ClientResponse> answer(const http::ClientRequest& request) {
     if (m_before) m_before(request);
-    if (m_failures > 0 && m_failures-- > 0) return fail(Failure::io, "the network is down");
+    if (m_failures > 0 && m_failures-- > 0) return fail(m_failure, "the network is down");
     return http::ask([this](http::Request& incoming) { return m_registry.handle(incoming); }, request);
   }
 
@@ -59,6 +59,7 @@ protected:
   std::vector<std::string> m_warnings;
   std::function<void(const http::ClientRequest&)> m_before;
   std::atomic<int> m_failures{0};
+  Failure m_failure = Failure::io;
   std::unique_ptr<access::Access> m_access =
       std::move(access::Access::open({.anonymous = access::Anonymous::everything}).value());
   Sites m_sites{*m_catalog, m_store, *m_access, m_clock, {}};
@@ -159,14 +160,19 @@ TEST_F(PublisherTest, ALostAnswerIsNoConflict) {
 TEST_F(PublisherTest, ATornNetworkIsTriedAgain) {
   write_many(50);
   m_failures = 1;
+  m_failure = Failure::unavailable;
   EXPECT_EQ(publish().error().failure, Failure::unavailable);  // nobody was ever there
   EXPECT_EQ(requests(), 1U);
+  m_failures = 1;
+  m_failure = Failure::io;
+  EXPECT_TRUE(publish());  // somebody was, and broke off
+  write("more", "of it");
   m_before = [&, requests = 0](const http::ClientRequest&) mutable {
     if (++requests == 3) m_failures = 2;
   };
   EXPECT_TRUE(publish());
   m_before = {};
-  EXPECT_EQ(contents("live").size(), 50U);
+  EXPECT_EQ(contents("live").size(), 51U);
 }
 
 TEST_F(PublisherTest, WhatFailsLeavesTheChannelAndGoesOnLater) {
