@@ -17,7 +17,7 @@ endif()
 if(SLIPWAY_DEV)
   add_compile_options(-Werror)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_FLAGS MATCHES "-fsanitize")
-    # The code a sanitizer adds makes GCC lose track of what was assigned; the dev preset keeps this an error.
-    add_compile_options(-Wno-error=maybe-uninitialized)
+    # The code a sanitizer adds makes GCC lose track of what was assigned; the dev preset keeps these errors.
+    add_compile_options(-Wno-error=maybe-uninitialized -Wno-error=free-nonheap-object)
   endif()
 endif()
