@@ -18,6 +18,7 @@ namespace {
 constexpr const char* first_path = "org.slipway.tree.first";
 constexpr const char* file_count = "org.slipway.tree.files";
 constexpr const char* byte_count = "org.slipway.tree.bytes";
+constexpr const char* our_own = "org.slipway.tree.";
 
 constexpr const char* file_type = "application/octet-stream";
 constexpr std::array<std::string_view, 3> codings = {"br", "zstd", "gzip"};
@@ -37,13 +38,6 @@ std::string line_of(const File& file) {
   for (const auto& variant : file.variants)
     out += fmt::format(R"(,"{}":{{{}}})", name_of(variant.coding), object_of(variant.digest, variant.size));
   return out + "}";
-}
-
-/// FNV-1a (64 bits): one path in 256 begins a shard, whatever else the tree has.
-bool begins_shard(std::string_view path) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : path) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return (hash >> 32) % 256 == 0;
 }
 
 Error invalid(std::string_view what, std::string_view why) {
@@ -182,6 +176,13 @@ Result<ShardEntry> shard_in(const Json& descriptor) {
 
 }  // namespace
 
+/// FNV-1a (64 bits): one path in 256.
+bool begins_shard(std::string_view path) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : path) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return (hash >> 32) % 256 == 0;
+}
+
 std::string_view name_of(Coding coding) { return codings[static_cast<std::size_t>(coding)]; }
 
 const File* Listing::find(std::string_view path) const {
@@ -238,9 +239,12 @@ Result<std::string> write_index(const Snapshot& snapshot) {
   for (const auto& shard : snapshot.shards)
     shards += fmt::format(R"({}{{"mediaType":"{}",{},"annotations":{{"{}":{}}}}})", shards.empty() ? "" : ",",
                           oci::oci_manifest, object_of(shard.digest, shard.size), first_path, json_text(shard.first));
+  std::string annotations;
+  for (const auto& [name, value] : snapshot.annotations)
+    annotations += fmt::format(",{}:{}", json_text(name), json_text(value));
   auto out = fmt::format(
-      R"({{"schemaVersion":2,"mediaType":"{}","artifactType":"{}","manifests":[{}],"annotations":{{"{}":"{}","{}":"{}"}}}})",
-      oci::oci_index, tree_type, shards, byte_count, snapshot.bytes, file_count, snapshot.files);
+      R"({{"schemaVersion":2,"mediaType":"{}","artifactType":"{}","manifests":[{}],"annotations":{{"{}":"{}","{}":"{}"{}}}}})",
+      oci::oci_index, tree_type, shards, byte_count, snapshot.bytes, file_count, snapshot.files, annotations);
   if (out.size() > index_bytes_max)
     return fail(Failure::too_large, fmt::format("the index of a tree of {} files has {}, and more than {} is too much",
                                                 snapshot.files, human_size(out.size()), human_size(index_bytes_max)));
@@ -283,6 +287,10 @@ Result<Snapshot> parse_index(std::string_view index) {
     return fail(Failure::invalid, "an index that is no tree");
   Snapshot out{
       .shards = {}, .files = number_in(*annotations, file_count), .bytes = number_in(*annotations, byte_count)};
+  if (annotations->size() > annotations_max)
+    return fail(Failure::too_large, fmt::format("a tree of more than {} annotations", annotations_max));
+  for (const auto& [name, value] : annotations->items())
+    if (!name.starts_with(our_own) && value.is_string()) out.annotations.emplace(name, value.get<std::string>());
   out.shards.reserve(shards->size());
   for (const auto& each : *shards) {
     TRY_ASSIGN(auto shard, shard_in(each));

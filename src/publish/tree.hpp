@@ -11,6 +11,7 @@
 
 #include "base/digest.hpp"
 
+#include <map>
 #include <optional>
 #include <span>
 #include <vector>
@@ -26,6 +27,7 @@ inline constexpr std::size_t shard_files_max = 1024;
 inline constexpr std::size_t listing_bytes_max = 1U << 20;
 inline constexpr std::size_t index_bytes_max = 4U << 20;
 inline constexpr std::size_t shards_max = 10'000;
+inline constexpr std::size_t annotations_max = 100;
 
 /// In the order of preference, should a client take several. The names are those of HTTP's content codings.
 enum class Coding { br, zstd, gzip };
@@ -68,6 +70,8 @@ struct Snapshot {
   std::vector<ShardEntry> shards;  ///< in byte order of their first paths
   std::uint64_t files = 0;
   std::uint64_t bytes = 0;  ///< of the files together
+  /// What its publisher says of it besides, as org.opencontainers.image.revision.
+  std::map<std::string, std::string> annotations = {};
 
   /// The shard that has `path`, if any has; null where all begin after it. Valid as long as the snapshot.
   const ShardEntry* shard_of(std::string_view path) const;
@@ -82,7 +86,9 @@ struct Shard {
   std::string first;
 };
 
-/// Where the files of a tree, in order, are cut into shards.
+/// A shard begins with this path, whatever else the tree has.
+bool begins_shard(std::string_view path);
+/// Where the files of a tree, in order, are cut into shards: there, and where one would pass its limits.
 std::vector<std::span<const File>> cut(std::span<const File> files);
 /// The shard of some of cut()'s files.
 Shard write_shard(std::span<const File> files);
