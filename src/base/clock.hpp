@@ -3,7 +3,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace slipway {
 
@@ -16,6 +18,8 @@ inline Timestamp from_micros(std::int64_t micros) { return Timestamp(std::chrono
 
 /// "2026-11-22T08:15:30.123456Z" (RFC 3339).
 std::string rfc3339(Timestamp at);
+/// What rfc3339() writes, with or without the fraction; nothing for anything else.
+std::optional<Timestamp> parse_rfc3339(std::string_view text);
 
 /// Where the time comes from; tests hand in their own. Safe to call from any thread.
 class Clock {

@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "cli/config_values.hpp"
 #include "http/address.hpp"
+#include "opam/source_place.hpp"
 #include "publish/mount.hpp"
 #include "s3/bucket_url.hpp"
 #include "sql/postgres_connection.hpp"
@@ -190,6 +191,11 @@ Result<> check_mount(const std::string& text) {
   return {};
 }
 
+Result<> check_opam_source(const std::string& text) {
+  TRY(opam::parse_source_place(text));
+  return {};
+}
+
 /// Shown without a password that it may have.
 Key catalog_key() {
   auto key = text_key(
@@ -316,6 +322,12 @@ const std::vector<Key>& all_keys() {
       boolean_key("sites.by_name", &Config::sites_by_name,
                   "Serve the channel live of each repository NAME at /NAME/ as well"),
       size_key("sites.memory", FIELD(sites_memory), "Memory for what is known of the trees that are read", 1U << 20),
+      list_key(
+          "opam.repositories", &Config::opam_repositories,
+          "Opam repositories that are made of git repositories: \"REPOSITORY@CHANNEL GIT-URL#BRANCH\" each; without "
+          "@CHANNEL its channel live, without #BRANCH the one that HEAD names",
+          check_opam_source),
+      duration_key("opam.poll", FIELD(opam_poll), "How often the git repositories are asked for something new"),
       choice_key("log.level", &Config::log_level, {"debug", "info", "warn", "error", "off"},
                  "debug, info, warn, error or off; can be changed at run time"),
       choice_key("log.format", &Config::log_format, {"text", "json"}, "text for people, json for machines"),

@@ -43,6 +43,8 @@ struct Config {
   std::string site_folder;             ///< published at the root as it changes; empty: none
   bool sites_by_name = true;
   std::uint64_t sites_memory = 64U << 20;
+  std::vector<std::string> opam_repositories;  ///< as opam::parse_source_place() reads them
+  std::chrono::milliseconds opam_poll = std::chrono::seconds(15);
   std::string challenge = "bearer";
   std::chrono::milliseconds token_lifetime = std::chrono::minutes(5);
   std::filesystem::path htpasswd;

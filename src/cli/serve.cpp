@@ -5,6 +5,7 @@
 #include "cas/cas.hpp"
 #include "cli/commands.hpp"
 #include "cli/data_directory.hpp"
+#include "cli/opam_repositories.hpp"
 #include "http/server.hpp"
 #include "lifecycle/janitor.hpp"
 #include "lifecycle/journal_keeper.hpp"
@@ -148,13 +149,10 @@ class SiteFolder {
 public:
   SiteFolder(const std::string& folder, oci::Registry& registry)
       : m_client(
-            [this, &registry](const http::ClientRequest& request) -> Result<http::ClientResponse> {
+            [this, ask = ask_registry(registry, "sites.folder")](
+                const http::ClientRequest& request) -> Result<http::ClientResponse> {
               if (m_is_ending) return fail(Failure::conflict, "the server stops");
-              return http::ask(
-                  [&registry](http::Request& incoming) {
-                    return registry.handle_as(incoming, {.name = "sites.folder", .anonymous = false, .admin = true});
-                  },
-                  request);
+              return ask(request);
             },
             {.url = "this server", .repository = site_repository, .authorization = {}, .ca_file = {}}),
         m_watch(folder, m_client, publish::live_channel) {}
@@ -236,7 +234,9 @@ Result<> serve(const Config& config) {
   if (!opened) return std::unexpected(opened.error().during(directory->path().string()));
   const auto& access = *opened;
 
+  TRY_ASSIGN(const auto opam, OpamRepositories::open(config, directory->path(), catalog));
   TRY_ASSIGN(auto sites_options, site_options(config));
+  sites_options.view_of = [&opam](const std::string& repository) { return opam->view_of(repository); };
   publish::Sites sites(catalog, store, *access, clock, std::move(sites_options));
   auto registry_rules = registry_options(config);
   registry_rules.check_manifest = [&sites](const std::string& repository, const catalog::NewManifest& manifest) {
@@ -281,7 +281,9 @@ Result<> serve(const Config& config) {
         {{"url", url}, {"data", directory->path().string()}, {"version", version()}, {"read_only", config.read_only}});
   std::optional<SiteFolder> site_folder;
   if (!config.site_folder.empty()) site_folder.emplace(config.site_folder, registry);
+  if (!config.read_only) opam->start(registry);
   auto ended = wait_for_end(signals, *access, *directory);
+  opam->stop();
   site_folder.reset();
   server->drain();
   log::info("stopped");

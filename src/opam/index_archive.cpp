@@ -72,10 +72,14 @@ Result<> unpack(const ArchivePiece& piece, const std::function<Result<>(ByteView
 
 }  // namespace
 
+Result<> check_entry_path(std::string_view path) {
+  if (cut_of(path) != path.npos) return {};
+  return fail(Failure::invalid, fmt::format("'{}' is too long a path for an archive", printable(path)));
+}
+
 Result<> append_entry(std::string& archive, std::string_view path, std::string_view content) {
+  TRY(check_entry_path(path));
   const auto cut = cut_of(path);
-  if (cut == path.npos)
-    return fail(Failure::invalid, fmt::format("'{}' is too long a path for an archive", printable(path)));
   Header header;
   header.put(0, cut == 0 ? path : path.substr(cut + 1));
   header.put(100, "0000644");

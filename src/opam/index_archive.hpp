@@ -15,7 +15,9 @@ namespace slipway::opam {
 /// Of every file: 1980, which no tool warns of. What clients compare is the content.
 inline constexpr std::int64_t entry_time = 315'532'800;
 
-/// Appends a file to an archive without its end. Failure::invalid for a path that a ustar header has no room for.
+/// Failure::invalid for a path that a ustar header has no room for: 100 bytes, or up to 155 more before a slash.
+Result<> check_entry_path(std::string_view path);
+/// Appends a file to an archive without its end. Fails as check_entry_path().
 Result<> append_entry(std::string& archive, std::string_view path, std::string_view content);
 
 /// A part of an archive, compressed so that others can follow.

@@ -56,12 +56,15 @@ const Variant* choose_variant(const http::Headers& request, const File& file, bo
   return choice ? &file.variants[*choice] : nullptr;
 }
 
+/// Range is defined for GET alone (RFC 9110 §14.2).
+bool wants_part(const http::Request& request) { return request.method == Method::get && request.headers.has("Range"); }
+
 }  // namespace
 
 Sites::Sites(catalog::Catalog& catalog, blob::BlobStore& store, access::Access& access, const Clock& clock,
              SiteOptions options)
-    : m_catalog(catalog), m_access(access), m_clock(clock), m_places(catalog, options.mounts, options.by_name),
-      m_trees(catalog, store, options.cache_bytes) {}
+    : m_catalog(catalog), m_access(access), m_clock(clock), m_options(std::move(options)),
+      m_places(catalog, m_options.mounts, m_options.by_name), m_trees(catalog, store, m_options.cache_bytes) {}
 
 std::optional<Response> Sites::check(http::Request& request, const std::string& repository) {
   const auto challenge = [](const std::string& message) {
@@ -106,6 +109,12 @@ Response Sites::answer(const Visit& visit) {
   const auto& query = request.target.query;
   if (const auto rule = tree.redirects.match(visit.path(), query, true)) return follow(visit, *rule);
   if (place.path.empty()) return send_elsewhere(visit, 301, "/", true);
+  if (auto* view = m_options.view_of(tree.repository)) {
+    auto found = view->find(m_trees, tree, place.path);
+    if (!found && found.error().failure == Failure::not_found) return refusal(404, found.error().message);
+    if (!found) return failure_response(found.error(), request);
+    if (*found) return send_as_asked(visit, std::move(**found));
+  }
   const auto page = page_of(m_trees, tree, visit.path(), place.listing);
   if (!page) return failure_response(page.error(), request);
   if (page->file) return send_page(visit, page->file);
@@ -148,64 +157,74 @@ Response Sites::send_folder(const Visit& visit) {
   return response;
 }
 
-Result<Sites::Representation> Sites::represent(const Visit& visit, const File& file, bool wants_part) {
-  Representation out{.file = &file, .digest = file.digest};
-  out.variant = choose_variant(visit.request.headers, file, wants_part);
-  if (out.variant) out.digest = out.variant->digest;
-  TRY_ASSIGN(out.blob, m_trees.blob(visit.tree.repository, out.digest));
-  out.validators.etag = "\"" + out.digest.text() + "\"";
-  if (m_clock.now() - out.blob.created_at >= settled_after) out.validators.modified = out.blob.created_at;
+Result<Representation> Sites::represent(const Visit& visit, const File& file) {
+  const auto* variant = choose_variant(visit.request.headers, file, wants_part(visit.request));
+  const auto& digest = variant ? variant->digest : file.digest;
+  const auto& repository = visit.tree.repository;
+  TRY_ASSIGN(const auto blob, m_trees.blob(repository, digest));
+  Representation out{.media_type = file.media_type,
+                     .validators = {.etag = "\"" + digest.text() + "\""},
+                     .size = blob.size,
+                     .coding = variant ? name_of(variant->coding) : std::string_view(),
+                     .is_negotiated = !file.variants.empty(),
+                     .is_lasting = is_fingerprinted(file.path),
+                     .open = {}};
+  if (m_clock.now() - blob.created_at >= settled_after) out.validators.modified = blob.created_at;
+  out.open = [this, &repository, digest, blob](ByteRange part) {
+    return m_trees.open_blob(repository, digest, blob, part);
+  };
+  out.lost = [this, repository, digest] { m_trees.forget_blob(repository, digest); };
   return out;
 }
 
 Response Sites::send_file(const Visit& visit, const FoundFile& found, int status) {
-  const auto bytes = represent(visit, *found.file, false);
+  auto bytes = represent(visit, *found.file);
   if (!bytes) return failure_response(bytes.error(), visit.request);
-  return send_part(visit, *bytes, status, {0, bytes->blob.size});
+  const auto size = bytes->size;
+  return send_part(visit, std::move(*bytes), status, {0, size});
 }
 
 Response Sites::send_page(const Visit& visit, const FoundFile& found) {
-  const auto& fields = visit.request.headers;
-  // Range is defined for GET alone (RFC 9110 §14.2).
-  const bool wants_part = visit.request.method == Method::get && fields.has("Range");
-  const auto bytes = represent(visit, *found.file, wants_part);
-  if (!bytes) return failure_response(bytes.error(), visit.request);
-  const auto condition = http::check_preconditions(fields, bytes->validators);
-  if (condition == Precondition::failed) return refusal(412, "this page is another one than If-Match names");
-  if (condition == Precondition::not_modified) return send_part(visit, *bytes, 304, {});
+  auto bytes = represent(visit, *found.file);
+  return bytes ? send_as_asked(visit, std::move(*bytes)) : failure_response(bytes.error(), visit.request);
+}
 
-  const auto size = bytes->blob.size;
-  const auto wish = http::parse_range(wants_part ? http::applicable_range(fields, bytes->validators) : "", size);
-  if (const auto* part = std::get_if<ByteRange>(&wish)) return send_part(visit, *bytes, 206, *part);
-  if (std::holds_alternative<http::WholeBody>(wish)) return send_part(visit, *bytes, 200, {0, size});
+Response Sites::send_as_asked(const Visit& visit, Representation&& bytes) {
+  const auto& fields = visit.request.headers;
+  const auto condition = http::check_preconditions(fields, bytes.validators);
+  if (condition == Precondition::failed) return refusal(412, "this page is another one than If-Match names");
+  if (condition == Precondition::not_modified) return send_part(visit, std::move(bytes), 304, {});
+
+  const auto size = bytes.size;
+  const auto range = wants_part(visit.request) ? http::applicable_range(fields, bytes.validators) : std::string_view();
+  const auto wish = http::parse_range(range, size);
+  if (const auto* part = std::get_if<ByteRange>(&wish)) return send_part(visit, std::move(bytes), 206, *part);
+  if (std::holds_alternative<http::WholeBody>(wish)) return send_part(visit, std::move(bytes), 200, {0, size});
   auto refused = refusal(416, fmt::format("this page has {} bytes", size));
   refused.headers.add("Content-Range", fmt::format("bytes */{}", size));
   return refused;
 }
 
-Response Sites::send_part(const Visit& visit, const Representation& bytes, int status, ByteRange part) {
+Response Sites::send_part(const Visit& visit, Representation&& bytes, int status, ByteRange part) {
   const bool is_page = status == 200 || status == 206 || status == 304;  // not one in the place of another
   Response out = Response::empty(status);
-  out.headers.add("Cache-Control", cache_control(visit.is_public, is_page && (visit.place.snapshot ||
-                                                                              is_fingerprinted(bytes.file->path))));
+  out.headers.add("Cache-Control",
+                  cache_control(visit.is_public, is_page && (visit.place.snapshot || bytes.is_lasting)));
   http::add_validators(out.headers, bytes.validators);
-  if (!bytes.file->variants.empty()) out.headers.add("Vary", "Accept-Encoding");
+  if (bytes.is_negotiated) out.headers.add("Vary", "Accept-Encoding");
   if (status == 304) return out;
-  out.headers.add("Content-Type", bytes.file->media_type);
+  out.headers.add("Content-Type", std::move(bytes.media_type));
   out.headers.add("X-Content-Type-Options", "nosniff");
-  if (bytes.variant) out.headers.add("Content-Encoding", std::string(name_of(bytes.variant->coding)));
+  if (!bytes.coding.empty()) out.headers.add("Content-Encoding", std::string(bytes.coding));
   if (is_page) out.headers.add("Accept-Ranges", "bytes");
   if (status == 206)
     out.headers.add("Content-Range",
-                    fmt::format("bytes {}-{}/{}", part.offset, part.offset + part.length - 1, bytes.blob.size));
-  out.otherwise = [this, request = &visit.request, repository = visit.tree.repository,
-                   digest = bytes.digest](const Error& error) {
-    m_trees.forget_blob(repository, digest);
+                    fmt::format("bytes {}-{}/{}", part.offset, part.offset + part.length - 1, bytes.size));
+  auto slice = visit.request.method == Method::head ? FileSlice{nullptr, part} : bytes.open(part);
+  out.otherwise = [request = &visit.request, lost = std::move(bytes.lost)](const Error& error) {
+    lost();
     return failure_response(error, *request);
   };
-  auto slice = visit.request.method == Method::head
-                   ? FileSlice{nullptr, part}
-                   : m_trees.open_blob(visit.tree.repository, bytes.digest, bytes.blob, part);
   if (!slice) return out.otherwise(slice.error());
   out.body = std::move(*slice);
   return out;

@@ -12,6 +12,7 @@
 #include "publish/check.hpp"
 #include "publish/pages.hpp"
 #include "publish/places.hpp"
+#include "publish/view.hpp"
 
 namespace slipway::publish {
 
@@ -19,6 +20,8 @@ struct SiteOptions {
   std::vector<Mount> mounts;
   bool by_name = true;                  ///< each repository NAME is also a site at /NAME/
   std::size_t cache_bytes = 64U << 20;  ///< of memory, for what trees are made of
+  /// The view of a repository that has one; null for others. Views outlive the sites.
+  std::function<View*(const std::string& repository)> view_of = [](const std::string&) { return nullptr; };
 };
 
 /// Safe to call from any thread. Everything it is given outlives it.
@@ -46,15 +49,6 @@ private:
     std::string_view path() const { return place.path.empty() ? "/" : std::string_view(place.path); }
   };
 
-  /// The bytes that a request for a file gets.
-  struct Representation {
-    const File* file = nullptr;
-    const Variant* variant = nullptr;  // of the file, if it is one
-    Digest digest;
-    catalog::StoredBlob blob;
-    http::Validators validators;
-  };
-
   std::optional<http::Response> check(http::Request& request, const std::string& repository);
   http::Response answer(const Visit& visit);
   http::Response follow(const Visit& visit, const Redirect& rule);
@@ -64,13 +58,16 @@ private:
   http::Response send_file(const Visit& visit, const FoundFile& found, int status);
   /// The same with status 200: as the request's conditions and range say.
   http::Response send_page(const Visit& visit, const FoundFile& found);
-  Result<Representation> represent(const Visit& visit, const File& file, bool wants_part);
+  http::Response send_as_asked(const Visit& visit, Representation&& bytes);
+  /// What a request for a file gets: the file, or a variant of it.
+  Result<Representation> represent(const Visit& visit, const File& file);
   /// The answer with a part of it, and with what tells of it.
-  http::Response send_part(const Visit& visit, const Representation& bytes, int status, ByteRange part);
+  http::Response send_part(const Visit& visit, Representation&& bytes, int status, ByteRange part);
 
   catalog::Catalog& m_catalog;
   access::Access& m_access;
   const Clock& m_clock;
+  const SiteOptions m_options;
   Places m_places;
   Trees m_trees;
 };

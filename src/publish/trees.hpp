@@ -51,6 +51,8 @@ public:
   /// The listing of a shard, kept in memory. not_found where the repository has not all that its tree needs.
   Result<std::shared_ptr<const Listing>> listing(const std::string& repository, const ShardEntry& shard);
 
+  /// The bytes of a blob, checked. too_large past `size_max`.
+  Result<std::string> read(const std::string& repository, const Digest& digest, std::size_t size_max);
   /// A blob of a tree. Where other servers share the catalog, where it lay when it was asked for last: open() finds it
   /// wherever it has moved since.
   Result<catalog::StoredBlob> blob(const std::string& repository, const Digest& digest);
@@ -61,7 +63,6 @@ public:
   void forget_blob(const std::string& repository, const Digest& digest);
 
 private:
-  Result<std::string> read(const std::string& repository, const Digest& digest, std::size_t size_max);
   template <typename Rules>
   Result<Rules> read_rules(const OpenTree& tree, const char* name, std::size_t size_max);
 

@@ -95,7 +95,9 @@ Result<std::string> GitClone::remote_head() {
     const auto commit = take_until(line, '\t');
     if (line == name && is_object_name(commit)) return std::string(commit);
   }
-  return fail(Failure::not_found, fmt::format("{} has no branch '{}'", m_source.url, name));
+  return fail(Failure::not_found, m_source.branch.empty()
+                                      ? m_source.url + " has no commit yet"
+                                      : fmt::format("{} has no branch '{}'", m_source.url, m_source.branch));
 }
 
 Result<std::string> GitClone::fetch() {

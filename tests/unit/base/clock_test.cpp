@@ -20,6 +20,15 @@ TEST(Rfc3339, KnowsLeapDays) {
 
 TEST(Rfc3339, CountsBackwardsBefore1970) { EXPECT_EQ(rfc3339(from_micros(-1)), "1969-12-31T23:59:59.999999Z"); }
 
+TEST(Rfc3339, IsReadAsItIsWritten) {
+  for (const std::int64_t micros : {std::int64_t{-1}, std::int64_t{0}, std::int64_t{1'795'335'330'123'456}})
+    EXPECT_EQ(parse_rfc3339(rfc3339(from_micros(micros))), from_micros(micros));
+  EXPECT_EQ(parse_rfc3339("2000-02-29T00:00:00Z"), from_micros(951'782'400'000'000));
+  for (const auto* bad : {"", "2000-02-29", "2000-02-29T00:00:00", "2000-02-29T00:00:00+01:00", "2000-13-29T00:00:00Z",
+                          "2000-02-29T00:00:00.1Z", "2000-02-29T00:00:00.-12345Z", "2000-02-29 00:00:00Z"})
+    EXPECT_EQ(parse_rfc3339(bad), std::nullopt) << bad;
+}
+
 TEST(Timestamp, SurvivesTheCatalog) {
   for (const std::int64_t micros : {std::int64_t{-5}, std::int64_t{0}, std::int64_t{1'795'335'330'123'456}})
     EXPECT_EQ(to_micros(from_micros(micros)), micros);

@@ -1,44 +1,19 @@
 #include "upstream/git.hpp"
 
 #include "base/wake.hpp"
-#include "support/temp_directory.hpp"
+#include "support/git_repository.hpp"
 
-#include <filesystem>
-#include <fstream>
 #include <gmock/gmock.h>
 
 namespace slipway::upstream {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::ElementsAre;
 
 class GitTest : public testing::Test {
 protected:
-  GitTest() {
-    fs::create_directory(m_source);
-    git({"init", "--quiet", "--initial-branch=main"});
-    git({"config", "user.name", "n"});
-    git({"config", "user.email", "e@example.org"});
-  }
-
-  std::string git(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {"git", "-C", m_source.string()});
-    auto said = run({.arguments = std::move(arguments), .environment = {}, .directory = {}});
-    EXPECT_TRUE(said) << said.error().message;
-    return said.value_or("");
-  }
-  void write(const std::string& path, const std::string& text) {
-    fs::create_directories((m_source / path).parent_path());
-    std::ofstream(m_source / path) << text;
-  }
-  std::string commit() {
-    git({"add", "--all"});
-    git({"commit", "--quiet", "--allow-empty", "--message", "m"});
-    return git({"rev-parse", "HEAD"}).substr(0, 40);
-  }
   GitClone clone() {
-    return GitClone::open((m_directory.path() / "clone").string(), {m_source.string(), "main"}).value();
+    return GitClone::open((m_directory.path() / "clone").string(), {m_source.path(), "main"}).value();
   }
 
   static std::vector<std::string> paths(const std::vector<GitFile>& files) {
@@ -48,14 +23,14 @@ protected:
   }
 
   const test::TempDirectory m_directory;
-  const fs::path m_source = m_directory.path() / "source";
+  const test::GitRepository m_source;
 };
 
 TEST_F(GitTest, TellsWhatChanged) {
-  write("packages/a/opam", "a1");
-  write("packages/b/opam", "b1");
-  write("other", "o");
-  const auto first = commit();
+  m_source.write("packages/a/opam", "a1");
+  m_source.write("packages/b/opam", "b1");
+  m_source.write("other", "o");
+  const auto first = m_source.commit();
   auto clone = this->clone();
   EXPECT_EQ(clone.remote_head().value(), first);
   EXPECT_EQ(clone.fetch().value(), first);
@@ -63,13 +38,13 @@ TEST_F(GitTest, TellsWhatChanged) {
   EXPECT_THAT(paths(clone.files(first, {"packages", "repo"}).value()),
               ElementsAre("packages/a/opam", "packages/b/opam"));
 
-  write("packages/a/opam", "a2");
-  fs::remove(m_source / "packages/b/opam");
-  write("packages/c \n/opam", "");
-  fs::create_symlink("/etc/passwd", m_source / "packages/d");
-  write("other", "o2");
-  const auto second = commit();
-  commit();
+  m_source.write("packages/a/opam", "a2");
+  m_source.remove("packages/b/opam");
+  m_source.write("packages/c \n/opam", "");
+  m_source.link("/etc/passwd", "packages/d");
+  m_source.write("other", "o2");
+  const auto second = m_source.commit();
+  m_source.commit();
   EXPECT_FALSE(clone.has(second));
   const auto third = clone.fetch().value();
   EXPECT_TRUE(clone.has(first));
@@ -84,24 +59,24 @@ TEST_F(GitTest, TellsWhatChanged) {
 }
 
 TEST_F(GitTest, FollowsABranchThatWasRewound) {
-  write("a", "1");
-  const auto first = commit();
-  write("a", "2");
-  const auto second = commit();
+  m_source.write("a", "1");
+  const auto first = m_source.commit();
+  m_source.write("a", "2");
+  const auto second = m_source.commit();
   auto clone = this->clone();
   EXPECT_EQ(clone.fetch().value(), second);
   ASSERT_TRUE(clone.keep(second));
-  git({"reset", "--quiet", "--hard", first});
-  write("b", "3");
-  const auto other = commit();
+  m_source.git({"reset", "--quiet", "--hard", first});
+  m_source.write("b", "3");
+  const auto other = m_source.commit();
   EXPECT_EQ(clone.fetch().value(), other);
   EXPECT_THAT(paths(clone.changes(second, other, {}).value()), ElementsAre("a", "b"));
   EXPECT_GT(clone.time_of(other).value(), 1'700'000'000);
 }
 
 TEST_F(GitTest, GoesOnWhereItWas) {
-  write("a", "1");
-  const auto first = commit();
+  m_source.write("a", "1");
+  const auto first = m_source.commit();
   {
     auto clone = this->clone();
     ASSERT_TRUE(clone.fetch());
@@ -112,11 +87,11 @@ TEST_F(GitTest, GoesOnWhereItWas) {
 }
 
 TEST_F(GitTest, SaysWhatIsNotThere) {
-  commit();
+  m_source.commit();
   const auto open = [&](const std::string& url, const std::string& branch) {
     return GitClone::open((m_directory.path() / "clone").string(), {url, branch}).value();
   };
-  EXPECT_EQ(open(m_source.string(), "none").remote_head().error().failure, Failure::not_found);
+  EXPECT_EQ(open(m_source.path(), "none").remote_head().error().failure, Failure::not_found);
   const auto gone = open("/nowhere/at/all", "").fetch();
   EXPECT_NE(gone.error().message.find("/nowhere/at/all"), std::string::npos) << gone.error().message;
   for (const auto* bad : {"", "--upload-pack=x", "ext::sh -c x", "ftp://h/x", "fd::3"})
@@ -129,7 +104,7 @@ TEST_F(GitTest, SaysWhatIsNotThere) {
 
 TEST_F(GitTest, StopsWhenItIsTold) {
   const Wake stop;
-  auto clone = GitClone::open((m_directory.path() / "clone").string(), {m_source.string(), ""}, stop.fd()).value();
+  auto clone = GitClone::open((m_directory.path() / "clone").string(), {m_source.path(), ""}, stop.fd()).value();
   stop.ring();
   EXPECT_EQ(clone.fetch().error().failure, Failure::unavailable);
 }

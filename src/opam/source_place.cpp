@@ -1,0 +1,33 @@
+#include "opam/source_place.hpp"
+
+#include "base/text.hpp"
+#include "oci/names.hpp"
+#include "publish/channels.hpp"
+
+#include <fmt/format.h>
+#include <sstream>
+
+namespace slipway::opam {
+
+Result<SourcePlace> parse_source_place(std::string_view text) {
+  std::istringstream words{std::string(text)};
+  std::string name, url, more;
+  words >> name >> url >> more;
+  if (url.empty() || !more.empty())
+    return fail(Failure::invalid,
+                "expected \"REPOSITORY GIT-URL\", such as \"opam https://github.com/ocaml/opam-repository\" or "
+                "\"team/opam@staging /srv/git/packages#main\"");
+  const auto at = name.find('@');
+  const auto hash = url.find('#');
+  SourcePlace out{.repository = name.substr(0, at),
+                  .channel = at == name.npos ? publish::live_channel : name.substr(at + 1),
+                  .source = {.url = url.substr(0, hash), .branch = hash == url.npos ? "" : url.substr(hash + 1)}};
+  if (!oci::is_repository_name(out.repository))
+    return fail(Failure::invalid, fmt::format("'{}' is not a repository's name", printable(out.repository)));
+  if (!oci::is_tag(out.channel))
+    return fail(Failure::invalid, fmt::format("'{}' is not a channel's name", printable(out.channel)));
+  TRY(upstream::check_git_source(out.source));
+  return out;
+}
+
+}  // namespace slipway::opam

@@ -1,0 +1,45 @@
+#pragma once
+// One pass from a git repository to a channel: fetches its newest commit, applies what changed to the tree that is
+// published, and moves the channel. The order is what makes an interruption harmless: a reader sees the snapshot of one
+// commit or of the next, and a pass that is begun again goes on with what is there.
+
+#include "publish/registry_client.hpp"
+#include "publish/tree_edit.hpp"
+#include "upstream/git.hpp"
+
+namespace slipway::opam {
+
+/// Of an opam tree's index: the commit, where it came from, and when it was committed (RFC 3339).
+inline constexpr const char* commit_annotation = "org.opencontainers.image.revision";
+inline constexpr const char* source_annotation = "org.opencontainers.image.source";
+inline constexpr const char* time_annotation = "org.opencontainers.image.created";
+
+/// Something of a commit that is not published, or not as it is.
+struct Finding {
+  std::string path;
+  std::string problem;  ///< a sentence
+};
+
+struct SyncReport {
+  std::string commit;
+  Digest snapshot;
+  bool moved = false;             ///< else the channel was there already
+  std::size_t changes = 0;        ///< files
+  std::vector<Finding> findings;  ///< of what was looked at, which is what changed
+  /// How long each phase took.
+  std::chrono::milliseconds fetching{}, reading{}, publishing{};
+};
+
+struct SyncOptions {
+  std::string channel = "live";
+  std::string source;  ///< of the clone, as it is told to readers
+  /// Called where a pass has come to: "fetched", "read", "sent", "moved".
+  std::function<void(std::string_view phase)> on_phase = [](std::string_view) {};
+};
+
+/// What a malformed file replaces stays, and is told; a commit without packages, where there were some, is refused with
+/// Failure::invalid, as is a channel that has something else. conflict where somebody else moved the channel meanwhile;
+/// else what git and the registry fail with. Clone and client serve nobody else meanwhile.
+Result<SyncReport> sync(upstream::GitClone& clone, publish::RegistryClient& client, const SyncOptions& options);
+
+}  // namespace slipway::opam

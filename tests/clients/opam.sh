@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# The real opam against an opam repository that slipway makes of a git repository: init, install, update, upgrade, what the
+# repository announces, and another repository that it sends its clients to.
+# usage: SLIPWAY_BIN=/path/to/slipway bash tests/clients/opam.sh
+
+# shellcheck source=tests/support/clients.sh
+source "${BASH_SOURCE[0]%/*}/../support/clients.sh"
+
+UPSTREAM=     # where sources are
+UPSTREAM_PID=
+COMMITS=0
+
+start_upstream() {
+  local tries=100
+  mkdir -p "$SCRATCH/upstream"
+  python3 -u -m http.server 0 --bind 127.0.0.1 --directory "$SCRATCH/upstream" >"$SCRATCH/upstream.log" 2>&1 &
+  UPSTREAM_PID=$!
+  EXIT_HOOKS+=(end_upstream)
+  until grep -q 'Serving HTTP' "$SCRATCH/upstream.log"; do
+    [ $((tries -= 1)) -gt 0 ] || fail "the upstream server was not ready after 10 seconds"
+    sleep 0.1
+  done
+  UPSTREAM=http://127.0.0.1:$(sed -nE 's/.* port ([0-9]+).*/\1/p' "$SCRATCH/upstream.log")
+}
+
+end_upstream() { end_process "$UPSTREAM_PID"; }
+
+# source_archive NAME: puts NAME.tar.gz upstream.
+source_archive() {
+  mkdir -p "$SCRATCH/sources/$1"
+  echo "hello of $1" >"$SCRATCH/sources/$1/hello.txt"
+  tar -C "$SCRATCH/sources" --sort=name --mtime=@0 --owner=0 --group=0 -czf "$SCRATCH/upstream/$1.tar.gz" "$1"
+}
+
+# package NAME VERSION ARCHIVE [FIELDS]
+package() {
+  local folder=$SCRATCH/git/packages/$1/$1.$2 sum
+  sum=$(sha256sum "$SCRATCH/upstream/$3.tar.gz" | cut -c -64)
+  mkdir -p "$folder"
+  cat >"$folder/opam" <<OPAM
+opam-version: "2.0"
+maintainer: "test@example.org"
+synopsis: "test package $1"
+install: [["mkdir" "-p" "%{share}%/$1"] ["cp" "hello.txt" "%{share}%/$1/hello.txt"]]
+${4:-}
+url {
+  src: "$UPSTREAM/$3.tar.gz"
+  checksum: "sha256=$sum"
+}
+OPAM
+}
+
+make_git() {
+  git -C "$SCRATCH" init --quiet --initial-branch=main git
+  git -C "$SCRATCH/git" config user.name n
+  git -C "$SCRATCH/git" config user.email e@example.org
+}
+
+# publish: commits what there is, and waits until it is live.
+publish() {
+  local tries=300 commit
+  git -C "$SCRATCH/git" add --all
+  git -C "$SCRATCH/git" commit --quiet --message "commit $((COMMITS += 1))"
+  commit=$(git -C "$SCRATCH/git" rev-parse HEAD)
+  until registry_get /opam/repo 2>/dev/null | grep -q "stamp: \"$commit\""; do
+    [ $((tries -= 1)) -gt 0 ] || fail "commit $COMMITS was not live after 30 seconds"
+    sleep 0.1
+  done
+}
+
+# opam_says PATTERN COMMAND...: it ends well, and says something that matches.
+opam_says() {
+  local pattern=$1 output
+  shift
+  output=$("$@" 2>&1) || fail "$* failed: $output"
+  grep -Eq -- "$pattern" <<<"$output" || fail "$* does not say '$pattern': $output"
+}
+
+installed() { opam list --installed --short --columns=package | sort | tr '\n' ' '; }
+
+prepare opam
+export OPAMROOT=$SCRATCH/opam OPAMROOTISOK=1 OPAMYES=1 OPAMCOLOR=never OPAMUTF8=never OPAMNOENVNOTICE=1 OPAMRETRIES=1
+mkdir -p "$HOME"
+start_upstream
+make_git
+for name in hello-1 hello-2 lib-1; do source_archive "$name"; done
+cat >"$SCRATCH/git/repo" <<'REPO'
+opam-version: "2.0"
+announce: ["read the news about opam" {opam-version >= "2.0"} "not for you" {opam-version < "2.0"}]
+REPO
+package lib 1 lib-1
+package hello 1 hello-1 'depends: ["lib" {>= "1"}]'
+
+cat >"$SCRATCH/opam.toml" <<CONFIG
+[opam]
+repositories = ["opam $SCRATCH/git", "old $SCRATCH/old"]
+poll = "100ms"
+CONFIG
+start_server http no --config "$SCRATCH/opam.toml"
+publish
+
+step "opam init, install"
+opam_says 'read the news about opam' opam init --bare --no-setup --disable-sandboxing default "http://$REGISTRY/opam/"
+opam switch create test --empty >/dev/null 2>&1
+opam_says 'installed hello.1' opam install hello
+same "what is installed" "hello.1 lib.1 " "$(installed)"
+same "a file of it" "hello of hello-1" "$(cat "$OPAMROOT/test/share/hello/hello.txt")"
+
+step "opam update: nothing new, then a version, then one less"
+opam_says 'no changes from' opam update
+package hello 2 hello-2 'depends: ["lib"]'
+publish
+opam_says 'synchronised' opam update
+opam_says 'upgrade +hello 1 to 2' opam upgrade
+same "what is installed" "hello.2 lib.1 " "$(installed)"
+git -C "$SCRATCH/git" rm -rq packages/hello/hello.2
+publish
+opam update >/dev/null 2>&1 || fail "opam update failed"
+same "the versions there are" "hello.1" "$(opam list --all-versions --short --columns=package --repos=default hello)"
+
+step "a source that is not what its checksum says is refused"
+source_archive bad-1
+package bad 1 bad-1
+echo other >>"$SCRATCH/upstream/bad-1.tar.gz"
+publish
+opam update >/dev/null 2>&1
+refused 'checksum|mismatch' opam install bad
+
+step "a repository that sends its clients elsewhere"
+git -C "$SCRATCH" init --quiet --initial-branch=main old
+git -C "$SCRATCH/old" config user.name n
+git -C "$SCRATCH/old" config user.email e@example.org
+mkdir -p "$SCRATCH/old/packages/relic/relic.1"
+printf 'opam-version: "2.0"\n' >"$SCRATCH/old/packages/relic/relic.1/opam"
+printf 'opam-version: "2.0"\nredirect: ["http://%s/opam" {opam-version >= "2.0"}]\n' "$REGISTRY" >"$SCRATCH/old/repo"
+git -C "$SCRATCH/old" add --all
+git -C "$SCRATCH/old" commit --quiet --message old
+tries=300
+until registry_get /old/repo >/dev/null 2>&1; do
+  [ $((tries -= 1)) -gt 0 ] || fail "the other repository was not live after 30 seconds"
+  sleep 0.1
+done
+opam_says 'has been moved|redirect|permanently' opam repository add moved "http://$REGISTRY/old" --this-switch
+opam repository list --all | grep -Eq "moved +http://$REGISTRY/opam" || fail "opam was not sent on: $(opam repository list --all)"
+
+step "opam asked for nothing but index.tar.gz and sources"
+[ "$(served 'path=/opam/index.tar.gz status=200 .*agent=opam/')" -ge 4 ] || fail "the index was not asked for"
+same "answers that are errors of ours" 0 "$(served ' status=5')"

@@ -1,0 +1,203 @@
+"""Opam repositories that the real server makes of git repositories; clients/opam.sh has the real client."""
+
+import gzip
+import random
+import threading
+import time
+import unittest
+from pathlib import Path
+
+from git_repository import GitRepository, files_of
+from slipway_server import Connection, ServerTest, eventually, run_slipway
+
+BUNDLE = Path(__file__).resolve().parents[3] / "shared/fixtures/opam/opam-repository-last50.bundle"
+
+
+def opam_file(synopsis):
+    return f'opam-version: "2.0"\nsynopsis: "{synopsis}"\n'
+
+
+class OpamCase(ServerTest):
+    def serve_opam(self, git, poll="50ms"):
+        return self.serve(f'[opam]\nrepositories = ["opam {git.folder}"]\npoll = "{poll}"\n')
+
+    def source(self, **options):
+        return GitRepository(self.folder() / "source", **options)
+
+    def wait_for(self, server, commit):
+        """Until it is published; its index, which is checked, as {path: content}."""
+        stamp = f'stamp: "{commit}"'.encode()
+        eventually(lambda: stamp in server.request("GET", "/opam/repo").body, f"publishing {commit}")
+        return self.index(server)
+
+    def index(self, server):
+        answer = server.request("GET", "/opam/index.tar.gz")
+        self.assertStatus(answer, 200)
+        self.assertEqual(answer.body[:4], b"\x1f\x8b\x08\x00")
+        return files_of(gzip.decompress(answer.body))
+
+    def assertIsCommit(self, git, commit, files):
+        """The index of a commit: what git has, and a `repo` with ours."""
+        expected = git.files(commit, *(path for path in ("packages", "repo", "version") if (git.folder / path).exists()))
+        repo = expected.pop("repo", b"")
+        files = dict(files)
+        self.assertEqual(files.pop("repo"), repo + f'archive-mirrors: "cache"\nstamp: "{commit}"\n'.encode())
+        self.assertEqual(files, expected)
+
+
+class OpamTest(OpamCase):
+    def test_a_commit_is_live_at_once(self):
+        git = self.source()
+        git.write("repo", 'opam-version: "2.0"\n')
+        git.write("version", "0.9.0\n")
+        git.write("README.md", "of the git repository alone")
+        git.write("packages/a/a.1/opam", opam_file("one"))
+        git.write(f"packages/{'n' * 70}/{'n' * 70}.1/opam", opam_file("long"))
+        first = git.commit()
+        server = self.serve_opam(git)
+        files = self.wait_for(server, first)
+        self.assertIsCommit(git, first, files)
+        answer = server.request("GET", "/opam/index.tar.gz")
+        self.assertEqual(answer["Content-Type"], "application/gzip")
+        self.assertIsNone(answer["Content-Encoding"])
+        self.assertStatus(server.request("GET", "/opam/index.tar.gz", [("If-None-Match", answer["ETag"])]), 304)
+        self.assertStatus(server.request("GET", "/opam/index.tar.gz",
+                                         [("If-Modified-Since", answer["Last-Modified"])]), 304)
+        self.assertEqual(server.request("HEAD", "/opam/index.tar.gz")["Content-Length"], str(len(answer.body)))
+        part = server.request("GET", "/opam//index.tar.gz", [("Range", "bytes=10-99")])
+        self.assertEqual((part.status, part.body), (206, answer.body[10:100]))
+        plain = server.request("GET", "/opam/index.tar").body
+        self.assertEqual(plain, gzip.decompress(answer.body))
+        self.assertEqual(server.request("GET", "/opam/packages/a/a.1/opam").body, opam_file("one").encode())
+        self.assertEqual(len(server.request("GET", "/opam/urls.txt").body), 42)
+        self.assertStatus(server.request("GET", "/opam/README.md"), 404)
+        self.assertStatus(server.request("GET", "/opam/cache/md5/00/" + "0" * 32), 404)
+
+        git.write("packages/a/a.2/opam", opam_file("two"))
+        second = git.commit()
+        self.assertIsCommit(git, second, self.wait_for(server, second))
+        old = server.request("GET", f"/opam/@{answer['X-Slipway-Snapshot']}/index.tar.gz")
+        self.assertEqual((old.body, old["ETag"]), (answer.body, answer["ETag"]))
+
+        git.git("reset", "--quiet", "--hard", first)
+        self.assertIsCommit(git, first, self.wait_for(server, first))
+        self.assertEqual(server.request("GET", "/opam/index.tar.gz")["ETag"], answer["ETag"])
+
+    def test_what_is_published_outlives_its_source(self):
+        git = self.source()
+        git.write("packages/a/a.1/opam", opam_file("one"))
+        first = git.commit()
+        server = self.serve_opam(git)
+        before = self.wait_for(server, first)
+        moved = git.folder.rename(git.folder.with_name("elsewhere"))
+        eventually(lambda: server.log_lines("is not brought up to date"))
+        server.stop()
+        server.start()
+        eventually(lambda: server.log_lines("is not brought up to date"))
+        self.assertEqual(self.index(server), before)
+        moved.rename(git.folder)
+        git.write("packages/a/a.2/opam", opam_file("two"))
+        second = git.commit()
+        self.assertIsCommit(git, second, self.wait_for(server, second))
+
+    def test_a_broken_file_is_told_and_breaks_nothing(self):
+        git = self.source()
+        git.write("packages/a/a.1/opam", opam_file("one"))
+        server = self.serve_opam(git)
+        self.wait_for(server, git.commit())
+        git.write("packages/a/a.1/opam", 'synopsis: "')
+        git.write("packages/b/b.1/opam", opam_file("b"))
+        git.write(f"packages/{'n' * 120}/{'n' * 120}.1/opam", opam_file("no archive has room for its name"))
+        files = self.wait_for(server, git.commit())
+        self.assertEqual(files["packages/a/a.1/opam"], opam_file("one").encode())
+        self.assertIn("packages/b/b.1/opam", files)
+        self.assertTrue(server.log_lines("packages/a/a.1/opam:1:11: unterminated string"))
+        self.assertTrue(server.log_lines("too long a path"))
+        git.git("rm", "-rq", "packages")
+        git.commit()
+        eventually(lambda: server.log_lines("has no packages"))
+        self.assertEqual(self.index(server), files)
+
+    def test_a_burst_of_commits_ends_at_the_last(self):
+        git = self.source()
+        git.write("packages/a/a.0/opam", opam_file("a"))
+        server = self.serve_opam(git, poll="10ms")
+        self.wait_for(server, git.commit())
+        for number in range(1, 20):
+            git.write(f"packages/a/a.{number}/opam", opam_file("a"))
+            last = git.commit()
+        self.assertIsCommit(git, last, self.wait_for(server, last))
+
+    def test_a_server_that_is_killed_goes_on(self):
+        """At random moments, while commits come and a client reads: each answer is one commit's."""
+        git = self.source()
+        for number in range(300):
+            git.write(f"packages/p{number}/p{number}.0/opam", opam_file("0"))
+        commit = git.commit()
+        server = self.serve_opam(git, poll="10ms")
+        server.flags = ["--listen", server.url.removeprefix("http://")]
+        self.wait_for(server, commit)
+        source = random.Random(5)
+        for number in range(1, 9):
+            for package in range(0, 300, 3):
+                git.write(f"packages/p{package}/p{package}.0/opam", opam_file(str(number)))
+            commit = git.commit()
+            time.sleep(source.uniform(0, 0.25))
+            server.kill()
+            server.start()
+            files = self.index(server)
+            stamp = files["repo"].decode().split('stamp: "')[1].split('"')[0]
+            self.assertIsCommit(git, stamp, files)
+        self.assertIsCommit(git, commit, self.wait_for(server, commit))
+
+    def test_a_server_stops_while_git_does_not_answer(self):
+        server = self.serve('[opam]\nrepositories = ["opam ssh://nowhere/opam"]\n', env={"GIT_SSH_COMMAND": "sleep 1000; true"})
+        time.sleep(0.2)
+        began = time.monotonic()
+        server.stop()
+        self.assertLess(time.monotonic() - began, 10)
+
+    def test_two_of_one_channel_are_refused(self):
+        folder = self.folder()
+        (folder / "slipway.toml").write_text('[opam]\nrepositories = ["a /x", "a@live /y"]\n')
+        refused = run_slipway("serve", "--config", folder / "slipway.toml", folder=folder)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("a@live would be made of two git repositories", refused.stderr)
+
+
+@unittest.skipUnless(BUNDLE.exists(), "the real merges are not here")
+class RealMergesTest(OpamCase):
+    def test_each_of_fifty_merges_is_served_as_git_has_it(self):
+        git = self.source(bundle=BUNDLE)
+        commits = git.commits()
+        self.assertGreater(len(commits), 50)
+        git.git("checkout", "--quiet", "-B", "live", commits[0])
+        server = self.serve_opam(git, poll="10ms")
+        problems, done = [], threading.Event()
+
+        def read():
+            """As a client that knows nothing of when: always one commit, whole."""
+            with Connection(server) as connection:
+                while not done.is_set():
+                    answer = connection.request("GET", "/opam/index.tar.gz")
+                    files = files_of(gzip.decompress(answer.body))
+                    stamp = files["repo"].decode().split('stamp: "')[1].split('"')[0]
+                    wanted = set(git.git("ls-tree", "-r", "--name-only", stamp, "packages").decode().split())
+                    if set(files) - {"repo", "version"} != wanted:
+                        problems.append(f"{stamp}: {set(files) ^ wanted}")
+
+        self.wait_for(server, commits[0])
+        reader = threading.Thread(target=read)
+        reader.start()
+        try:
+            for commit in commits:
+                git.git("checkout", "--quiet", "-B", "live", commit)
+                self.assertIsCommit(git, commit, self.wait_for(server, commit))
+        finally:
+            done.set()
+            reader.join()
+        self.assertEqual(problems, [])
+
+
+if __name__ == "__main__":
+    unittest.main()
