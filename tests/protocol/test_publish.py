@@ -155,10 +155,12 @@ class InterruptionTest(PublishCase):
         source = random.Random(7)
         for number in range(1, 6):
             write(folder, pages(3000, b"%d" % number) | {"index.html": b"%d" % number})
+            looked = len(server.log_lines("method=GET path=/v2/site/manifests/live"))
             publisher = subprocess.Popen([os.environ["SLIPWAY_BIN"], "publish", str(folder), "site", "--server", server.url,
                                           "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                          env=environment(server.folder))
-            time.sleep(source.uniform(0.02, 0.4))
+            eventually(lambda: len(server.log_lines("method=GET path=/v2/site/manifests/live")) > looked, "the first request")
+            time.sleep(source.uniform(0, 0.4))
             server.kill()
             server.start()
             answer = server.request("GET", "/site/")

@@ -207,7 +207,8 @@ class RealSiteTest(ServerTest):
         server = self.servers[self.turn % COUNT]
         begin = time.monotonic()
         done = run_slipway(*arguments, "--json", folder=server.folder, env={"SLIPWAY_SERVER": server.url}, timeout=LONG)
-        self.assertEqual((done.returncode, done.stderr), (0, ""), done)
+        said = [line for line in done.stderr.splitlines() if not line.startswith("publishing: ")]  # where it takes long
+        self.assertEqual((done.returncode, said), (0, []), done)
         self.seconds.setdefault(arguments[0], []).append(round(time.monotonic() - begin, 2))
         return json.loads(done.stdout)
 
