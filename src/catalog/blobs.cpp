@@ -2,10 +2,6 @@
 
 namespace slipway::catalog {
 
-static Error no_blob(const std::string& repository, const Digest& digest) {
-  return {Failure::not_found, "repository '" + repository + "' has no blob " + digest.text()};
-}
-
 Result<StoredBlob> Catalog::find_blob(const std::string& repository, const Digest& digest) {
   const auto key = cache_key(repository, digest.text());
   std::uint64_t ticket = 0;
@@ -86,6 +82,10 @@ Result<StoredBlob> Catalog::commit_blob(const std::string& repository, const std
 Result<> Catalog::remove_blob(const std::string& repository, const Digest& digest) {
   return m_database.write([&](sql::Session& session) -> Result<> {
     const auto blob = known_blob(session, digest);
+    if (blob && session.number("SELECT 1 FROM pin p JOIN repository r ON r.id = p.repository WHERE r.name = $1 AND "
+                               "p.blob = $2 LIMIT 1",
+                               {repository, blob->id}))
+      return fail(Failure::denied, "'" + repository + "' keeps " + digest.text() + " for good: it is pinned");
     const auto removed =
         !blob
             ? 0

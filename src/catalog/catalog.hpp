@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <functional>
+#include <set>
 #include <span>
 #include <unordered_map>
 
@@ -109,7 +110,8 @@ public:
   /// As commit_blob() or adopt_blob() of each, at most a thousand, none twice, in one write: not_found where one that
   /// the store is to hold is not there.
   Result<> commit_blobs(const std::string& repository, std::span<const BatchedBlob> blobs, const std::string& store_id);
-  /// Takes a blob from a repository; its bytes stay until they are collected. not_found unless it has it.
+  /// Takes a blob from a repository; its bytes stay until they are collected. not_found unless it has it; denied where
+  /// it is pinned.
   Result<> remove_blob(const std::string& repository, const Digest& digest);
   /// Up to `limit` locations after `after`, in order of id, whose bytes are to be removed, and were at `queued_until`;
   /// forget_deletion() once they are gone. Packs only where their blobs went elsewhere by the change `journaled`: a
@@ -130,6 +132,19 @@ public:
   /// not in the deletion queue. What is being pushed at this moment may be among them.
   /// With `unfinished` false sessions and the queue do not count.
   Result<std::vector<blob::Location>> unknown(const std::vector<blob::Location>& objects, bool unfinished = true);
+
+  // ---- pins (pins.cpp) ----
+  /// A repository keeps a blob that it has as long as it is there itself, whatever becomes of its manifests, under
+  /// names that are its own format's ("md5=…"). Returns those of `names` that are another blob's already, which they
+  /// stay. not_found unless it has the blob.
+  Result<std::vector<std::string>> pin_blob(const std::string& repository, const Digest& digest,
+                                            const std::vector<std::string>& names);
+  /// not_found where it keeps nothing of that name.
+  Result<NamedBlob> find_pin(const std::string& repository, const std::string& name);
+  /// Those of `names` that it keeps something as.
+  Result<std::set<std::string>> pinned(const std::string& repository, std::span<const std::string> names);
+  /// Each blob once, however many names it has.
+  Result<BlobTotals> pin_totals(const std::string& repository);
 
   // ---- packs (packs.cpp) ----
   /// Enters a pack that is about to be put, so that it is found whatever becomes of that.

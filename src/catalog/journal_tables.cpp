@@ -140,6 +140,11 @@ std::vector<Plan> plans() {
        .columns = {{"repository"}, {"key", As::text}, {"blob"}, {"digest"}, {"used_at", As::integer, true}},
        .primary_key = {"repository", "key"},
        .change_key = {{"repository", "id"}, {"key", "name"}}},
+      {.name = "pin",
+       .entity = 12,
+       .columns = {{"repository"}, {"name", As::text}, {"blob"}, {"digest"}, {"since"}},
+       .primary_key = {"repository", "name"},
+       .change_key = {{"repository", "id"}, {"name", "name"}}},
   };
 }
 

@@ -181,11 +181,12 @@ struct RepositoryRecord {
   std::uint64_t blob_bytes = 0;  ///< of its blobs, each once; shared ones included
 };
 
-/// What a plain HTTP cache has under a key.
-struct CacheEntry {
+/// A blob that a repository has under a name that is none by content: a key of a plain HTTP cache, or a pin.
+struct NamedBlob {
   Digest digest;
   StoredBlob blob;
 };
+using CacheEntry = NamedBlob;
 
 /// What a put under a key came to.
 struct EntryPut {

@@ -290,7 +290,7 @@ END $$;
 
 constexpr const char* clear = R"sql(
 DROP TABLE IF EXISTS setting, repository, blob, digest, location, location_needs, membership, manifest,
-  repository_manifest, edge, tag, tag_history, upload, deletion, cache_entry, cache_usage, pack, change, journal_state,
+  repository_manifest, edge, tag, tag_history, upload, deletion, cache_entry, cache_usage, pack, pin, change, journal_state,
   lease, migration CASCADE;
 DROP FUNCTION IF EXISTS note_id, note_membership, note_repository_manifest, note_tag, note_cache_entry, note_setting;
 )sql";
@@ -322,6 +322,26 @@ ALTER TABLE tag_history ADD COLUMN event TEXT;  -- 'promote', 'rollback'; NULL: 
 CREATE INDEX tag_name ON tag(name);
 )sql";
 
+constexpr const char* pins = R"sql(
+CREATE TABLE pin (
+  repository  BIGINT NOT NULL,
+  name        TEXT COLLATE "C" NOT NULL,
+  blob        BIGINT NOT NULL,
+  digest      BIGINT NOT NULL,
+  since       BIGINT NOT NULL,
+  PRIMARY KEY (repository, name)
+);
+CREATE INDEX pin_blob ON pin(blob, repository);
+CREATE INDEX pin_digest ON pin(digest);
+CREATE TRIGGER noted AFTER INSERT OR UPDATE OR DELETE ON pin FOR EACH ROW EXECUTE FUNCTION note_tag(12);
+)sql";
+
+constexpr const char* pin_references = R"sql(
+ALTER TABLE pin ADD CONSTRAINT pin_in_repository FOREIGN KEY (repository) REFERENCES repository;
+ALTER TABLE pin ADD CONSTRAINT pin_of_blob FOREIGN KEY (blob) REFERENCES blob;
+ALTER TABLE pin ADD CONSTRAINT pin_of_digest FOREIGN KEY (digest) REFERENCES digest;
+)sql";
+
 // Whatever is done to the tables here takes as long as it takes.
 constexpr const char* ledger = R"sql(
 SET LOCAL statement_timeout = 0;
@@ -336,8 +356,11 @@ CREATE TABLE IF NOT EXISTS migration (
 
 const Schema& postgres_schema() {
   static const auto first = std::string(tables) + references;
-  static const Migration all[] = {{5, 5, first.c_str()}, {6, 5, leases}, {7, 5, announced_packs}, {8, 5, tag_events}};
-  static const auto end_filling = std::string("SET LOCAL statement_timeout = 0;") + references + move_sequences;
+  static const auto with_pins = std::string(pins) + pin_references;
+  static const Migration all[] = {
+      {5, 5, first.c_str()}, {6, 5, leases}, {7, 5, announced_packs}, {8, 5, tag_events}, {9, 5, with_pins.c_str()}};
+  static const auto end_filling =
+      std::string("SET LOCAL statement_timeout = 0;") + references + pin_references + move_sequences;
   static const Schema schema{ledger, all, forget_references, end_filling.c_str(), clear};
   return schema;
 }

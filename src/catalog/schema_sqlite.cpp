@@ -332,6 +332,25 @@ ALTER TABLE tag_history ADD COLUMN event TEXT;  -- 'promote', 'rollback'; NULL: 
 CREATE INDEX tag_name ON tag(name);
 )sql";
 
+// What a repository keeps for good, under names of its own: a source archive under each of its checksums.
+constexpr const char* pins = R"sql(
+CREATE TABLE pin (
+  repository  INTEGER NOT NULL REFERENCES repository(id),
+  name        TEXT NOT NULL,
+  blob        INTEGER NOT NULL REFERENCES blob(id),
+  digest      INTEGER NOT NULL REFERENCES digest(id),
+  since       INTEGER NOT NULL,
+  PRIMARY KEY (repository, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX pin_blob ON pin(blob, repository);
+CREATE TRIGGER pin_inserted AFTER INSERT ON pin
+  BEGIN INSERT INTO change (entity, id, name) VALUES (12, NEW.repository, NEW.name); END;
+CREATE TRIGGER pin_updated AFTER UPDATE ON pin
+  BEGIN INSERT INTO change (entity, id, name) VALUES (12, NEW.repository, NEW.name); END;
+CREATE TRIGGER pin_deleted AFTER DELETE ON pin
+  BEGIN INSERT INTO change (entity, id, name) VALUES (12, OLD.repository, OLD.name); END;
+)sql";
+
 constexpr const char* ledger = R"sql(
 CREATE TABLE IF NOT EXISTS migration (
   version        INTEGER PRIMARY KEY,
@@ -340,8 +359,9 @@ CREATE TABLE IF NOT EXISTS migration (
 ) STRICT
 )sql";
 
-constexpr Migration all[] = {{1, 1, first},   {2, 2, referrers}, {3, 2, cache_entries},   {4, 4, packs},
-                             {5, 5, journal}, {6, 5, leases},    {7, 5, announced_packs}, {8, 5, tag_events}};
+constexpr Migration all[] = {{1, 1, first},           {2, 2, referrers},  {3, 2, cache_entries},
+                             {4, 4, packs},           {5, 5, journal},    {6, 5, leases},
+                             {7, 5, announced_packs}, {8, 5, tag_events}, {9, 5, pins}};
 
 }  // namespace
 

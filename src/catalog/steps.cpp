@@ -13,6 +13,10 @@ std::string cache_key(const std::string& repository, const std::string& referenc
   return repository + '\0' + reference;
 }
 
+Error no_blob(const std::string& repository, const Digest& digest) {
+  return {Failure::not_found, "repository '" + repository + "' has no blob " + digest.text()};
+}
+
 StoredBlob blob_of(const sql::Row& row) {
   const auto length = static_cast<std::uint64_t>(row.integer(6));
   return {.id = row.integer(0),

@@ -8,6 +8,9 @@ namespace slipway::catalog {
 /// The name caches' key. A NUL separates, which neither part can hold.
 std::string cache_key(const std::string& repository, const std::string& reference);
 
+/// not_found.
+Error no_blob(const std::string& repository, const Digest& digest);
+
 /// A row of (blob id, size, location id, kind, key, offset, length, the blob's created_at).
 StoredBlob blob_of(const sql::Row& row);
 

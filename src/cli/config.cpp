@@ -328,6 +328,9 @@ const std::vector<Key>& all_keys() {
           "@CHANNEL its channel live, without #BRANCH the one that HEAD names",
           check_opam_source),
       duration_key("opam.poll", FIELD(opam_poll), "How often the git repositories are asked for something new"),
+      boolean_key("opam.private_sources", &Config::opam_private_sources,
+                  "Fetch sources also from this machine and its own network: who writes packages could reach what only "
+                  "this server can"),
       choice_key("log.level", &Config::log_level, {"debug", "info", "warn", "error", "off"},
                  "debug, info, warn, error or off; can be changed at run time"),
       choice_key("log.format", &Config::log_format, {"text", "json"}, "text for people, json for machines"),

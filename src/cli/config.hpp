@@ -45,6 +45,7 @@ struct Config {
   std::uint64_t sites_memory = 64U << 20;
   std::vector<std::string> opam_repositories;  ///< as opam::parse_source_place() reads them
   std::chrono::milliseconds opam_poll = std::chrono::seconds(15);
+  bool opam_private_sources = false;
   std::string challenge = "bearer";
   std::chrono::milliseconds token_lifetime = std::chrono::minutes(5);
   std::filesystem::path htpasswd;

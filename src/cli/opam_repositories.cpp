@@ -1,5 +1,7 @@
 #include "cli/opam_repositories.hpp"
 
+#include "base/version.hpp"
+
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -26,25 +28,40 @@ OpamRepositories::open(const Config& config, const std::filesystem::path& data, 
                                                   place.repository, place.channel));
     places.push_back(std::move(place));
   }
-  return std::unique_ptr<OpamRepositories>(
-      new OpamRepositories(std::move(places), config.opam_poll, data / "opam", catalog));
+  return std::unique_ptr<OpamRepositories>(new OpamRepositories(std::move(places), config, data / "opam", catalog));
 }
 
 publish::View* OpamRepositories::view_of(const std::string& repository) {
   return std::ranges::find(m_places, repository, &opam::SourcePlace::repository) == m_places.end() ? nullptr : &m_view;
 }
 
-void OpamRepositories::start(oci::Registry& registry) {
-  for (const auto& place : m_places) {
-    // A name of a repository is no name of a folder: it has slashes.
-    const auto folder = to_hex(digest_of(as_bytes(place.repository + "@" + place.channel)).value().first(8)) + ".git";
-    m_watchers.push_back(
-        std::make_unique<opam::Watcher>(opam::WatcherOptions{.place = place,
-                                                             .interval = m_interval,
-                                                             .directory = m_folder / "clones" / folder,
-                                                             .is_ours = [this] { return m_lease.hold(); }},
-                                        ask_registry(registry, "opam")));
-  }
+void OpamRepositories::start(oci::Registry& registry, publish::Trees& trees) {
+  for (const auto& place : m_places) m_running.push_back(std::make_unique<Running>(place, *this, registry, trees));
+}
+
+OpamRepositories::Running::Running(const opam::SourcePlace& kept, OpamRepositories& all, oci::Registry& registry,
+                                   publish::Trees& opened)
+    : place(kept), catalog(all.m_catalog), trees(opened),
+      client(ask_registry(registry, "opam"),
+             {.url = "this server", .repository = kept.repository, .authorization = {}, .ca_file = {}}),
+      sources(
+          {catalog, client, all.m_folder / "spool"},
+          {.download = {.may_be_private = all.m_private_sources, .user_agent = "slipway/" + std::string(version())}}),
+      watcher(
+          {.place = kept,
+           .interval = all.m_interval,
+           // A name of a repository is no name of a folder: it has slashes.
+           .directory = all.m_folder / "clones" /
+                        (to_hex(digest_of(as_bytes(kept.repository + "@" + kept.channel)).value().first(8)) + ".git"),
+           .is_ours = [&all] { return all.m_lease.hold(); },
+           .on_published = [this](const Digest& snapshot) { return look_for_sources(snapshot); }},
+          ask_registry(registry, "opam")) {}
+
+Result<> OpamRepositories::Running::look_for_sources(const Digest& snapshot) {
+  TRY_ASSIGN(const auto index, catalog.find_manifest(place.repository, snapshot));
+  TRY_ASSIGN(const auto tree, trees.open(place.repository, index));
+  TRY_ASSIGN(const auto list, packages.read(trees, *tree));
+  return sources.want(opam::sources_of(list));
 }
 
 }  // namespace slipway::cli

@@ -281,7 +281,7 @@ Result<> serve(const Config& config) {
         {{"url", url}, {"data", directory->path().string()}, {"version", version()}, {"read_only", config.read_only}});
   std::optional<SiteFolder> site_folder;
   if (!config.site_folder.empty()) site_folder.emplace(config.site_folder, registry);
-  if (!config.read_only) opam->start(registry);
+  if (!config.read_only) opam->start(registry, sites.trees());
   auto ended = wait_for_end(signals, *access, *directory);
   opam->stop();
   site_folder.reset();

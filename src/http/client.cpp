@@ -20,6 +20,7 @@ struct Exchange {
   std::uint64_t body_sent = 0;
   ClientResponse response;
   std::size_t header_bytes = 0;
+  bool head_was_told = false;
   Result<> stopped;  // by us: what libcurl says then is not the reason
 };
 
@@ -63,7 +64,9 @@ std::size_t take_body(const char* bytes, std::size_t, std::size_t count, void* u
   auto& exchange = *static_cast<Exchange*>(user);
   auto& body = exchange.response.body;
   if (exchange.request.sink && exchange.response.status == exchange.request.sink_status) {
-    exchange.stopped = exchange.request.sink(as_bytes({bytes, count}));
+    if (exchange.request.on_head && !std::exchange(exchange.head_was_told, true))
+      exchange.stopped = exchange.request.on_head(exchange.response);
+    if (exchange.stopped) exchange.stopped = exchange.request.sink(as_bytes({bytes, count}));
     return exchange.stopped ? count : 0;
   }
   if (body.size() + count > exchange.request.answer_bytes_max)
@@ -97,6 +100,17 @@ int rewind_body(void* user, curl_off_t offset, int origin) {
   if (origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
   static_cast<Exchange*>(user)->body_sent = static_cast<std::uint64_t>(offset);
   return CURL_SEEKFUNC_OK;
+}
+
+/// Like the socket that curl would open, if the address may be had.
+curl_socket_t open_socket(void* user, curlsocktype, curl_sockaddr* address) {
+  const auto& exchange = *static_cast<Exchange*>(user);
+  if (!exchange.request.may_connect(address->addr)) return CURL_SOCKET_BAD;
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+int look_whether_stopped(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<Exchange*>(user)->request.is_stopped() ? 1 : 0;
 }
 
 bool nobody_was_met(CURLcode code) {
@@ -145,7 +159,7 @@ struct Client::Handle {
     set(CURLOPT_NOSIGNAL, 1L);
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
     set(CURLOPT_CONNECTTIMEOUT_MS, connect_timeout_ms);
-    set(CURLOPT_LOW_SPEED_LIMIT, 1L);
+    set(CURLOPT_LOW_SPEED_LIMIT, static_cast<long>(request.rate_min));
     set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_timeout.count()));
     set(CURLOPT_BUFFERSIZE, buffer_bytes);
     set(CURLOPT_UPLOAD_BUFFERSIZE, buffer_bytes);
@@ -167,6 +181,15 @@ struct Client::Handle {
       set(CURLOPT_SEEKFUNCTION, rewind_body);
       set(CURLOPT_SEEKDATA, &exchange);
       add_header("Expect:");  // a second's wait at servers that know no 100
+    }
+    if (exchange.request.may_connect) {
+      set(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+      set(CURLOPT_OPENSOCKETDATA, &exchange);
+    }
+    if (exchange.request.is_stopped) {
+      set(CURLOPT_XFERINFOFUNCTION, look_whether_stopped);
+      set(CURLOPT_XFERINFODATA, &exchange);
+      set(CURLOPT_NOPROGRESS, 0L);
     }
     set(CURLOPT_HTTPHEADER, headers);
     set(CURLOPT_HEADERFUNCTION, take_header);

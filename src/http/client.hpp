@@ -10,10 +10,13 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <sys/socket.h>
 #include <variant>
 #include <vector>
 
 namespace slipway::http {
+
+struct ClientResponse;
 
 struct ClientRequest {
   std::string method = "GET";
@@ -26,10 +29,17 @@ struct ClientRequest {
   /// one, as for all other answers, the body is in the response.
   std::function<Result<>(ByteView)> sink;
   int sink_status = 200;
+  /// Called with status and fields before the sink's first bytes; an error ends the exchange and is returned.
+  std::function<Result<>(const ClientResponse& head)> on_head;
   std::string ca_file;                        ///< PEM to trust besides the system's; empty: the system's
   std::chrono::milliseconds timeout{60'000};  ///< of the whole exchange; 0: none
   std::chrono::seconds stall_timeout{60};     ///< without a byte in either direction
+  std::uint64_t rate_min = 1;                 ///< bytes a second: slower than that for `stall_timeout` is a stall, too
   std::size_t answer_bytes_max = 64U << 20;   ///< of a body that is not for the sink
+  /// Asked of each address before it is connected to; false passes it over. Without one, all may be.
+  std::function<bool(const sockaddr& address)> may_connect;
+  /// Asked about once a second; true ends the exchange. Without one, nothing does.
+  std::function<bool()> is_stopped;
 };
 
 struct ClientResponse {

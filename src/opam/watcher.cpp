@@ -59,8 +59,9 @@ Result<> Watcher::pass() {
   if (head == m_seen) return {};
   TRY_ASSIGN(const auto report,
              sync(*m_clone, m_client, {.channel = m_options.place.channel, .source = m_options.place.source.url}));
-  m_seen = report.commit;
   tell(report);
+  TRY(m_options.on_published(report.snapshot));
+  m_seen = report.commit;
   return {};
 }
 

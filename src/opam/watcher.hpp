@@ -18,6 +18,8 @@ struct WatcherOptions {
   std::filesystem::path directory;  ///< for the clone; made if it is new
   /// Others may do it for all; asked before each look.
   std::function<bool()> is_ours = [] { return true; };
+  /// Called with what the channel has, once at first and whenever that was published; again, where it fails.
+  std::function<Result<>(const Digest& snapshot)> on_published = [](const Digest&) -> Result<> { return {}; };
 };
 
 /// What goes wrong is logged, once, and tried again; what is published stays meanwhile.

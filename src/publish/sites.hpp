@@ -32,6 +32,8 @@ public:
 
   /// Answers every path that nobody else does.
   http::Answer handle(http::Request& request);
+  /// What the sites are made of.
+  Trees& trees() { return m_trees; }
   /// As publish::check_manifest().
   Result<> check_pushed(const std::string& repository, const catalog::NewManifest& manifest) {
     return check_manifest(m_trees, repository, manifest);

@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# The real opam against an opam repository that slipway makes of a git repository: init, install, update, upgrade, what the
-# repository announces, and another repository that it sends its clients to.
+# The real opam against an opam repository that slipway makes of a git repository: init, install from the cache while
+# upstream is down, update, upgrade, what the repository announces, and another repository that it sends its clients to.
 # usage: SLIPWAY_BIN=/path/to/slipway bash tests/clients/opam.sh
 
 # shellcheck source=tests/support/clients.sh
 source "${BASH_SOURCE[0]%/*}/../support/clients.sh"
 
-UPSTREAM=     # where sources are
+UPSTREAM=:0   # where sources are
 UPSTREAM_PID=
 COMMITS=0
 
 start_upstream() {
   local tries=100
   mkdir -p "$SCRATCH/upstream"
-  python3 -u -m http.server 0 --bind 127.0.0.1 --directory "$SCRATCH/upstream" >"$SCRATCH/upstream.log" 2>&1 &
+  : >"$SCRATCH/upstream.log"
+  python3 -u -m http.server "${UPSTREAM##*:}" --bind 127.0.0.1 --directory "$SCRATCH/upstream" >"$SCRATCH/upstream.log" 2>&1 &
   UPSTREAM_PID=$!
-  EXIT_HOOKS+=(end_upstream)
   until grep -q 'Serving HTTP' "$SCRATCH/upstream.log"; do
     [ $((tries -= 1)) -gt 0 ] || fail "the upstream server was not ready after 10 seconds"
     sleep 0.1
@@ -23,7 +23,21 @@ start_upstream() {
   UPSTREAM=http://127.0.0.1:$(sed -nE 's/.* port ([0-9]+).*/\1/p' "$SCRATCH/upstream.log")
 }
 
-end_upstream() { end_process "$UPSTREAM_PID"; }
+end_upstream() {
+  [ -z "$UPSTREAM_PID" ] || kill "$UPSTREAM_PID"
+  [ -z "$UPSTREAM_PID" ] || wait "$UPSTREAM_PID" || true # it has no way to end well
+  UPSTREAM_PID=
+}
+
+# kept FILE: waits until the repository has that of upstream's.
+kept() {
+  local tries=300 sum
+  sum=$(sha256sum "$SCRATCH/upstream/$1" | cut -c -64)
+  until registry_get "/opam/cache/sha256/${sum:0:2}/$sum" -o /dev/null 2>/dev/null; do
+    [ $((tries -= 1)) -gt 0 ] || fail "$1 was not in the cache after 30 seconds"
+    sleep 0.1
+  done
+}
 
 # source_archive NAME: puts NAME.tar.gz upstream.
 source_archive() {
@@ -32,10 +46,12 @@ source_archive() {
   tar -C "$SCRATCH/sources" --sort=name --mtime=@0 --owner=0 --group=0 -czf "$SCRATCH/upstream/$1.tar.gz" "$1"
 }
 
-# package NAME VERSION ARCHIVE [FIELDS]
+# package NAME VERSION ARCHIVE [FIELDS [CHECKSUMS]]
 package() {
-  local folder=$SCRATCH/git/packages/$1/$1.$2 sum
-  sum=$(sha256sum "$SCRATCH/upstream/$3.tar.gz" | cut -c -64)
+  local folder=$SCRATCH/git/packages/$1/$1.$2 algorithm sums=()
+  for algorithm in ${5:-sha256}; do
+    sums+=("\"$algorithm=$("${algorithm}sum" "$SCRATCH/upstream/$3.tar.gz" | cut -d ' ' -f 1)\"")
+  done
   mkdir -p "$folder"
   cat >"$folder/opam" <<OPAM
 opam-version: "2.0"
@@ -45,7 +61,7 @@ install: [["mkdir" "-p" "%{share}%/$1"] ["cp" "hello.txt" "%{share}%/$1/hello.tx
 ${4:-}
 url {
   src: "$UPSTREAM/$3.tar.gz"
-  checksum: "sha256=$sum"
+  checksum: [ ${sums[*]} ]
 }
 OPAM
 }
@@ -81,6 +97,7 @@ installed() { opam list --installed --short --columns=package | sort | tr '\n' '
 prepare opam
 export OPAMROOT=$SCRATCH/opam OPAMROOTISOK=1 OPAMYES=1 OPAMCOLOR=never OPAMUTF8=never OPAMNOENVNOTICE=1 OPAMRETRIES=1
 mkdir -p "$HOME"
+EXIT_HOOKS+=(end_upstream)
 start_upstream
 make_git
 for name in hello-1 hello-2 lib-1; do source_archive "$name"; done
@@ -88,23 +105,41 @@ cat >"$SCRATCH/git/repo" <<'REPO'
 opam-version: "2.0"
 announce: ["read the news about opam" {opam-version >= "2.0"} "not for you" {opam-version < "2.0"}]
 REPO
-package lib 1 lib-1
-package hello 1 hello-1 'depends: ["lib" {>= "1"}]'
+echo 'hello from an extra source' >"$SCRATCH/upstream/extra.txt"
+package lib 1 lib-1 '' 'md5 sha256'
+package hello 1 hello-1 'depends: ["lib" {>= "1"}]' 'sha512 md5'
+package extra 1 lib-1 "extra-source \"extra.txt\" { src: \"$UPSTREAM/extra.txt\"
+  checksum: \"sha256=$(sha256sum "$SCRATCH/upstream/extra.txt" | cut -c -64)\" }"
 
 cat >"$SCRATCH/opam.toml" <<CONFIG
 [opam]
 repositories = ["opam $SCRATCH/git", "old $SCRATCH/old"]
 poll = "100ms"
+private_sources = true
 CONFIG
 start_server http no --config "$SCRATCH/opam.toml"
 publish
 
-step "opam init, install"
+for name in hello-1.tar.gz lib-1.tar.gz extra.txt; do kept "$name"; done
+end_upstream
+
+step "opam init, install from the cache alone"
 opam_says 'read the news about opam' opam init --bare --no-setup --disable-sandboxing default "http://$REGISTRY/opam/"
 opam switch create test --empty >/dev/null 2>&1
 opam_says 'installed hello.1' opam install hello
-same "what is installed" "hello.1 lib.1 " "$(installed)"
+opam_says 'installed extra.1' opam install extra
+same "what is installed" "extra.1 hello.1 lib.1 " "$(installed)"
 same "a file of it" "hello of hello-1" "$(cat "$OPAMROOT/test/share/hello/hello.txt")"
+for name in md5 sha256 sha512; do
+  [ "$(served "path=/opam/cache/$name/.* status=200 .*agent=opam/")" -gt 0 ] || fail "nothing was asked for by its $name"
+done
+
+step "a source stays when its package goes"
+git -C "$SCRATCH/git" rm -rq packages/extra
+publish
+opam_says 'synchronised' opam update
+kept extra.txt
+start_upstream
 
 step "opam update: nothing new, then a version, then one less"
 opam_says 'no changes from' opam update
@@ -125,6 +160,7 @@ echo other >>"$SCRATCH/upstream/bad-1.tar.gz"
 publish
 opam update >/dev/null 2>&1
 refused 'checksum|mismatch' opam install bad
+grep -q 'a source cannot be had .*bad-1.tar.gz has sha256' "$SERVER_LOG" || fail "the server does not tell of it"
 
 step "a repository that sends its clients elsewhere"
 git -C "$SCRATCH" init --quiet --initial-branch=main old

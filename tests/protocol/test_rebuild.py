@@ -14,7 +14,7 @@ INTERVAL = "[server]\njournal_interval = \"20ms\"\n"
 # What docs/on-disk-format.md states: all tables that are rebuilt, and of their columns what drifts.
 TABLES = {"setting": "name NOT IN ('token_key', 'next_location')", "repository": "1", "blob": "1", "digest": "1",
           "location": "1", "membership": "1", "manifest": "1", "edge": "1", "repository_manifest": "1", "tag": "1",
-          "tag_history": "1", "cache_entry": "1"}
+          "tag_history": "1", "cache_entry": "1", "pin": "1"}
 DRIFTING = {"used_at"}
 COUNTED = ("SELECT SUM(blobs), SUM(bytes) FROM pack WHERE condemned_at IS NULL",
            "SELECT SUM(entries), SUM(bytes) FROM cache_usage")

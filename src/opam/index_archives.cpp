@@ -1,4 +1,4 @@
-#include "opam/index_view.hpp"
+#include "opam/index_archives.hpp"
 
 #include "base/workers.hpp"
 #include "opam/package.hpp"
@@ -31,10 +31,8 @@ Result<ArchivePiece> make_piece(publish::Trees& trees, const publish::OpenTree& 
 
 }  // namespace
 
-Result<std::optional<publish::Representation>> IndexView::find(publish::Trees& trees, const publish::OpenTree& tree,
-                                                               std::string_view path) {
-  const bool is_plain = path == "/index.tar";
-  if (!is_plain && path != "/index.tar.gz") return std::nullopt;
+Result<publish::Representation> IndexArchives::find(publish::Trees& trees, const publish::OpenTree& tree,
+                                                    bool is_plain) {
   TRY_ASSIGN(auto archive, this->archive(trees, tree, is_plain));
   publish::Representation out{
       .media_type = is_plain ? "application/x-tar" : "application/gzip",
@@ -46,7 +44,8 @@ Result<std::optional<publish::Representation>> IndexView::find(publish::Trees& t
   return out;
 }
 
-Result<IndexView::Archive> IndexView::archive(publish::Trees& trees, const publish::OpenTree& tree, bool is_plain) {
+Result<IndexArchives::Archive> IndexArchives::archive(publish::Trees& trees, const publish::OpenTree& tree,
+                                                      bool is_plain) {
   if (auto made = find_made(tree.digest, is_plain)) return std::move(*made);
   const std::lock_guard turn(m_making);
   if (auto made = find_made(tree.digest, is_plain)) return std::move(*made);
@@ -55,7 +54,7 @@ Result<IndexView::Archive> IndexView::archive(publish::Trees& trees, const publi
   return out;
 }
 
-std::optional<IndexView::Archive> IndexView::find_made(const Digest& snapshot, bool is_plain) {
+std::optional<IndexArchives::Archive> IndexArchives::find_made(const Digest& snapshot, bool is_plain) {
   const std::lock_guard lock(m_mutex);
   const auto found = std::ranges::find_if(
       m_made, [&](const Archive& made) { return made.snapshot == snapshot && made.is_plain == is_plain; });
@@ -64,7 +63,7 @@ std::optional<IndexView::Archive> IndexView::find_made(const Digest& snapshot, b
   return Archive{found->snapshot, is_plain, found->file, found->size, found->digest, found->used_at, {}};
 }
 
-void IndexView::keep(const Archive& archive) {
+void IndexArchives::keep(const Archive& archive) {
   const std::lock_guard lock(m_mutex);
   m_made.push_front(archive);
   const auto now = Clock::now();
@@ -75,7 +74,8 @@ void IndexView::keep(const Archive& archive) {
   std::erase_if(m_pieces, [](const auto& entry) { return entry.second.expired(); });
 }
 
-Result<IndexView::Archive> IndexView::make(publish::Trees& trees, const publish::OpenTree& tree, bool is_plain) {
+Result<IndexArchives::Archive> IndexArchives::make(publish::Trees& trees, const publish::OpenTree& tree,
+                                                   bool is_plain) {
   Archive out{
       .snapshot = tree.digest, .is_plain = is_plain, .file = {}, .digest = {}, .used_at = Clock::now(), .pieces = {}};
   TRY_ASSIGN(out.pieces, pieces_of(trees, tree));
@@ -95,7 +95,8 @@ Result<IndexView::Archive> IndexView::make(publish::Trees& trees, const publish:
   return out;
 }
 
-Result<std::vector<IndexView::Piece>> IndexView::pieces_of(publish::Trees& trees, const publish::OpenTree& tree) {
+Result<std::vector<IndexArchives::Piece>> IndexArchives::pieces_of(publish::Trees& trees,
+                                                                   const publish::OpenTree& tree) {
   const auto& shards = tree.snapshot.shards;
   std::vector<Piece> out(shards.size());
   {

@@ -1,5 +1,5 @@
 #pragma once
-// What an opam repository shows besides the files of its tree: /index.tar.gz, and the same without gzip, /index.tar.
+// The archives that clients fetch, /index.tar.gz, and the same without gzip, /index.tar.
 
 #include "opam/index_archive.hpp"
 #include "publish/view.hpp"
@@ -13,13 +13,13 @@ namespace slipway::opam {
 /// Made of a snapshot when they are asked for, and kept for some time: an archive is as little a blob of the store as
 /// the page that shows a folder. What of it is not different from another snapshot's is compressed already. Safe to
 /// call from any thread.
-class IndexView final : public publish::View {
+class IndexArchives {
 public:
   /// Archives lie, without a name, in `directory`, which is made if it is new.
-  explicit IndexView(std::filesystem::path directory) : m_directory(std::move(directory)) {}
+  explicit IndexArchives(std::filesystem::path directory) : m_directory(std::move(directory)) {}
 
-  Result<std::optional<publish::Representation>> find(publish::Trees& trees, const publish::OpenTree& tree,
-                                                      std::string_view path) override;
+  /// Of a snapshot; `is_plain`: without gzip.
+  Result<publish::Representation> find(publish::Trees& trees, const publish::OpenTree& tree, bool is_plain);
 
 private:
   using Piece = std::shared_ptr<const ArchivePiece>;

@@ -1,4 +1,4 @@
-#include "opam/index_view.hpp"
+#include "opam/repository_view.hpp"
 
 #include "opam_fixture.hpp"
 
@@ -8,7 +8,7 @@
 namespace slipway::opam {
 namespace {
 
-class OpamIndexViewTest : public OpamFixture {
+class OpamViewTest : public OpamFixture {
 protected:
   std::shared_ptr<const publish::OpenTree> tree() {
     return m_trees.open("opam", m_catalog->find_tag("opam", "live").value()).value();
@@ -27,10 +27,10 @@ protected:
   }
 
   publish::Trees m_trees{*m_catalog, m_store, 16U << 20};
-  IndexView m_view{m_directory / "archives"};
+  RepositoryView m_view{*m_catalog, m_directory / "archives"};
 };
 
-TEST_F(OpamIndexViewTest, MakesArchivesOfSnapshots) {
+TEST_F(OpamViewTest, MakesArchivesOfSnapshots) {
   m_git.commit();
   sync();
   EXPECT_FALSE(find("/")->has_value());
@@ -43,14 +43,14 @@ TEST_F(OpamIndexViewTest, MakesArchivesOfSnapshots) {
   EXPECT_TRUE((*find("/index.tar.gz"))->validators.modified);
 
   // Another server, which has made nothing so far, makes the same.
-  IndexView other(m_directory / "elsewhere");
+  RepositoryView other(*m_catalog, m_directory / "elsewhere");
   EXPECT_EQ((*other.find(m_trees, *tree(), "/index.tar.gz"))->validators.etag,
             "\"" + digest_of(as_bytes(first)).text() + "\"");
   const auto unnamed = std::filesystem::directory_iterator((m_directory / "elsewhere").string());
   EXPECT_EQ(unnamed, std::filesystem::directory_iterator());
 }
 
-TEST_F(OpamIndexViewTest, ReadsWhatChanged) {
+TEST_F(OpamViewTest, ReadsWhatChanged) {
   for (int i = 0; i < 3000; ++i) add(fmt::format("p{}", i), "1", fmt::format("{}", i));
   m_git.commit();
   sync();
@@ -66,7 +66,7 @@ TEST_F(OpamIndexViewTest, ReadsWhatChanged) {
   EXPECT_LT(m_store.plan.calls() - reads, 3200U / 2);
 }
 
-TEST_F(OpamIndexViewTest, IsMadeOnceForAllWhoAsk) {
+TEST_F(OpamViewTest, IsMadeOnceForAllWhoAsk) {
   for (int i = 0; i < 500; ++i) add(fmt::format("p{}", i), "1");
   m_git.commit();
   sync();
@@ -78,7 +78,23 @@ TEST_F(OpamIndexViewTest, IsMadeOnceForAllWhoAsk) {
   EXPECT_EQ((*find("/index.tar.gz"))->open({0, 1}).value().file, one);
 }
 
-TEST_F(OpamIndexViewTest, TellsWhatCannotBeRead) {
+TEST_F(OpamViewTest, HasSourcesUnderEachOfTheirChecksums) {
+  m_git.commit();
+  sync();
+  const std::string bytes = "source";
+  const auto digest = push("opam", bytes).size == bytes.size() ? digest_of(as_bytes(bytes)) : Digest();
+  const Checksum sha256{Checksum::Kind::sha256, to_hex(digest.value())}, md5{Checksum::Kind::md5, std::string(32, 'a')};
+  ASSERT_TRUE(m_catalog->pin_blob("opam", digest, {sha256.text(), md5.text()}));
+  for (const auto& checksum : {sha256, md5}) EXPECT_EQ(bytes_of("/cache/" + checksum.cache_path()), bytes);
+  EXPECT_TRUE((*find("/cache/" + md5.cache_path()))->is_lasting);
+  const auto other = std::string(32, 'b');
+  for (const auto& path :
+       {"md5/bb/" + other, std::string(), std::string("md5"), "md5/aa/x/" + md5.hex, "md5/ab/" + md5.hex,
+        "MD5/aa/" + md5.hex, "md5/AA/" + std::string(32, 'A'), std::string("../repo"), md5.cache_path() + "/"})
+    EXPECT_EQ(find("/cache/" + path).error().failure, Failure::not_found) << path;
+}
+
+TEST_F(OpamViewTest, TellsWhatCannotBeRead) {
   m_git.commit();
   sync();
   const auto opened = tree();

@@ -1,0 +1,34 @@
+#pragma once
+// What an opam repository shows besides the files of its tree.
+//
+//   /index.tar.gz, /index.tar      the packages, as clients fetch them (index_archives.hpp)
+//   /cache/sha256/0a/0a1b…         a source that the repository keeps, by any of its checksums (opam's manual, "repo",
+//                                  archive-mirrors): no part of a snapshot, and kept when no snapshot names it any more
+
+#include "opam/index_archives.hpp"
+#include "opam/package.hpp"
+
+namespace slipway::opam {
+
+/// Safe to call from any thread. The catalog outlives it.
+class RepositoryView final : public publish::View {
+public:
+  /// Archives lie below `directory`.
+  RepositoryView(catalog::Catalog& catalog, std::filesystem::path directory)
+      : m_catalog(catalog), m_archives(std::move(directory)) {}
+
+  Result<std::optional<publish::Representation>> find(publish::Trees& trees, const publish::OpenTree& tree,
+                                                      std::string_view path) override;
+
+private:
+  Result<publish::Representation> find_source(publish::Trees& trees, const std::string& repository,
+                                              std::string_view path);
+
+  catalog::Catalog& m_catalog;
+  IndexArchives m_archives;
+};
+
+/// The checksum of a path below /cache/; nothing where it is not exactly such a path.
+std::optional<Checksum> checksum_of_path(std::string_view path);
+
+}  // namespace slipway::opam

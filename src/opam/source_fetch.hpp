@@ -1,0 +1,31 @@
+#pragma once
+// One source, from where its package says into the repository, which keeps it for good.
+
+#include "catalog/catalog.hpp"
+#include "opam/package.hpp"
+#include "publish/registry_client.hpp"
+#include "upstream/download.hpp"
+
+namespace slipway::opam {
+
+/// Where sources go.
+struct SourceStore {
+  catalog::Catalog& catalog;
+  publish::RegistryClient& client;  ///< of the repository
+  std::filesystem::path spool;      ///< a folder, for what is not whole yet
+};
+
+struct KeptSource {
+  Digest digest;
+  std::uint64_t size = 0;
+  std::string url;              ///< that it came from
+  std::vector<Checksum> taken;  ///< names that other bytes have here already, which they keep
+};
+
+/// Tries its addresses in turn, until one has bytes of which all listed checksums are true; then keeps them, under
+/// their SHA-256 and SHA-512 and whichever else is listed. What each address came to is in the error, whose failure is
+/// the last one's: corrupt where other bytes came, else as upstream::download(), the disk and the registry fail.
+Result<KeptSource> fetch_source(const Source& source, http::Client& connections, const SourceStore& store,
+                                const upstream::DownloadOptions& options);
+
+}  // namespace slipway::opam

@@ -1,0 +1,167 @@
+#include "opam/sources.hpp"
+
+#include "base/log.hpp"
+
+#include <algorithm>
+
+namespace slipway::opam {
+namespace {
+
+constexpr std::size_t asked_at_once = 1000;
+constexpr std::size_t failing_max = 1000;
+
+/// The same archive is listed by many packages; those that list the same of it are one.
+std::string key_of(const Source& source) {
+  std::string out;
+  for (const auto& checksum : source.checksums) out += checksum.text() + " ";
+  return out;
+}
+
+std::string host_of(const std::string& url) {
+  const auto begin = url.find("://");
+  if (begin == url.npos) return {};
+  const auto end = url.find_first_of("/?#", begin + 3);
+  return url.substr(begin + 3, end == url.npos ? end : end - begin - 3);
+}
+
+}  // namespace
+
+Sources::Sources(SourceStore store, SourcesOptions options)
+    : m_store(std::move(store)), m_options([&] {
+        options.download.is_stopped = [this] { return m_is_ending.load(); };
+        return std::move(options);
+      }()),
+      m_connections(m_options.fetches_max) {
+  for (unsigned i = 0; i < m_options.fetches_max; ++i) m_threads.emplace_back([this] { work(); });
+}
+
+Sources::~Sources() {
+  {
+    const std::lock_guard lock(m_mutex);
+    m_is_ending = true;
+  }
+  m_changed.notify_all();
+  m_threads.clear();
+}
+
+Result<> Sources::want(const std::vector<Source>& sources) {
+  std::map<std::string, const Source*> wanted;
+  for (const auto& source : sources)
+    if (source.is_cacheable()) wanted.emplace(key_of(source), &source);
+  std::vector<std::string> names;
+  for (const auto& [key, source] : wanted)
+    for (const auto& checksum : source->checksums) names.push_back(checksum.text());
+  std::set<std::string> pinned;
+  const auto& repository = m_store.client.address().repository;
+  for (std::size_t at = 0; at < names.size(); at += asked_at_once) {
+    const auto some = std::span(names).subspan(at, std::min(asked_at_once, names.size() - at));
+    TRY_ASSIGN(auto found, m_store.catalog.pinned(repository, some));
+    pinned.merge(found);
+  }
+  const auto is_kept = [&](const Source& source) {
+    return std::ranges::all_of(source.checksums, [&](const Checksum& each) { return pinned.contains(each.text()); });
+  };
+  {
+    const std::lock_guard lock(m_mutex);
+    m_wanted = wanted.size();
+    for (auto& [key, missing] : m_missing) missing.is_wanted = wanted.contains(key);
+    std::erase_if(m_missing, [](const auto& entry) { return !entry.second.is_wanted && !entry.second.is_busy; });
+    for (const auto& [key, source] : wanted)
+      if (!is_kept(*source))
+        m_missing.try_emplace(key, Missing{.state = {.source = *source, .problem = {}},
+                                           .host = host_of(source->urls[0]),
+                                           .due = Clock::now()});
+  }
+  m_changed.notify_all();
+  return {};
+}
+
+bool Sources::wait_for_first_tries(std::chrono::milliseconds patience) {
+  std::unique_lock lock(m_mutex);
+  return m_changed.wait_for(lock, patience, [this] {
+    return m_is_ending ||
+           std::ranges::none_of(m_missing, [](const auto& entry) { return entry.second.state.failures == 0; });
+  });
+}
+
+SourcesStatus Sources::status() {
+  const std::lock_guard lock(m_mutex);
+  SourcesStatus out{.wanted = m_wanted, .missing = m_missing.size(), .failing = {}};
+  const auto now = Clock::now();
+  for (const auto& [key, missing] : m_missing) {
+    if (missing.state.failures == 0 || out.failing.size() == failing_max) continue;
+    out.failing.push_back(missing.state);
+    if (missing.due > now)
+      out.failing.back().next_in = std::chrono::duration_cast<std::chrono::milliseconds>(missing.due - now);
+  }
+  return out;
+}
+
+// ---- fetching
+
+void Sources::work() {
+  std::unique_lock lock(m_mutex);
+  while (!m_is_ending) {
+    std::optional<Clock::time_point> wake_at;
+    const auto next = next_due(Clock::now(), wake_at);
+    if (next == m_missing.end()) {
+      if (wake_at)
+        m_changed.wait_until(lock, *wake_at);
+      else
+        m_changed.wait(lock);
+      continue;
+    }
+    next->second.is_busy = true;
+    ++m_busy_hosts[next->second.host];
+    const auto key = next->first;
+    const auto source = next->second.state.source;
+    lock.unlock();
+    const auto outcome = fetch_source(source, m_connections, m_store, m_options.download);
+    lock.lock();
+    finish(key, outcome);
+    m_changed.notify_all();
+  }
+}
+
+/// The one that has waited longest of those whose host has room; else when to look again, unless something changes.
+Sources::Queue::iterator Sources::next_due(Clock::time_point now, std::optional<Clock::time_point>& wake_at) {
+  auto out = m_missing.end();
+  for (auto each = m_missing.begin(); each != m_missing.end(); ++each) {
+    const auto& missing = each->second;
+    if (missing.is_busy) continue;
+    if (missing.due > now) {
+      wake_at = std::min(wake_at.value_or(missing.due), missing.due);
+      continue;
+    }
+    const auto busy = m_busy_hosts.find(missing.host);
+    if (busy != m_busy_hosts.end() && busy->second >= m_options.host_fetches_max) continue;
+    if (out == m_missing.end() || missing.due < out->second.due) out = each;
+  }
+  return out;
+}
+
+void Sources::finish(const std::string& key, const Result<KeptSource>& outcome) {
+  const auto found = m_missing.find(key);
+  auto& missing = found->second;
+  if (--m_busy_hosts[missing.host] == 0) m_busy_hosts.erase(missing.host);
+  missing.is_busy = false;
+  const auto& repository = m_store.client.address().repository;
+  if (outcome) {
+    log::info("source kept", {{"repository", repository}, {"url", outcome->url}, {"bytes", outcome->size}});
+    for (const auto& checksum : outcome->taken)
+      log::warn("another source has this checksum already, and is what it answers",
+                {{"repository", repository}, {"checksum", checksum.text()}, {"url", outcome->url}});
+  }
+  if (outcome || !missing.is_wanted || m_is_ending) {
+    m_missing.erase(found);
+    return;
+  }
+  const auto doublings = std::min(missing.state.failures, 20U);
+  ++missing.state.failures;
+  missing.due = Clock::now() + std::min(m_options.first_pause * (1U << doublings), m_options.longest_pause);
+  if (missing.state.problem != outcome.error().message)
+    log::warn("a source cannot be had", {{"repository", repository}, {"problem", outcome.error().message}});
+  missing.state.problem = outcome.error().message;
+}
+
+}  // namespace slipway::opam
