@@ -31,6 +31,8 @@ void CommandLine::add_server_commands() {
   add_key_option(serve, "--htpasswd", "access.htpasswd", "FILE", "Users, made by htpasswd -B");
   add_key_option(serve, "--anonymous", "access.anonymous", "WHAT", "What needs no login: none, pull, push or all");
   add_key_option(serve, "--site", "sites.folder", "DIR", "Publish this folder at / as it changes");
+  add_list_option(serve, "--opam", "opam.repositories", "'NAME GIT-URL'",
+                  "Keep an opam repository as this git repository is, at /NAME/; may be given several times");
   add_key_option(serve, "--log-level", "log.level", "LEVEL", "debug, info, warn, error or off");
   serve->add_flag_callback(
       "--read-only", [this] { m_common.flags.push_back({"--read-only", "server.read_only", {"true"}}); },

@@ -117,7 +117,8 @@ repositories = ["opam $SCRATCH/git", "old $SCRATCH/old"]
 poll = "100ms"
 private_sources = true
 CONFIG
-start_server http no --config "$SCRATCH/opam.toml"
+export SLIPWAY_CONFIG=$SCRATCH/opam.toml
+start_server http no
 publish
 
 for name in hello-1.tar.gz lib-1.tar.gz extra.txt; do kept "$name"; done
