@@ -54,6 +54,7 @@ OpamRepositories::Running::Running(const opam::SourcePlace& kept, OpamRepositori
            .directory = all.m_folder / "clones" /
                         (to_hex(digest_of(as_bytes(kept.repository + "@" + kept.channel)).value().first(8)) + ".git"),
            .is_ours = [&all] { return all.m_lease.hold(); },
+           .withdrawn = [this] { return withdrawn(); },
            .on_published = [this](const Digest& snapshot) { return look_for_sources(snapshot); }},
           ask_registry(registry, "opam")) {}
 
@@ -62,6 +63,19 @@ Result<> OpamRepositories::Running::look_for_sources(const Digest& snapshot) {
   TRY_ASSIGN(const auto tree, trees.open(place.repository, index));
   TRY_ASSIGN(const auto list, packages.read(trees, *tree));
   return sources.want(opam::sources_of(list));
+}
+
+/// As WatcherOptions has it.
+Result<std::string> OpamRepositories::Running::withdrawn() {
+  TRY_ASSIGN(const auto moves, catalog.tag_history(place.repository, place.channel, 1));
+  if (moves.empty() || moves[0].event != catalog::TagEvent::rollback || !moves[0].from) return std::string();
+  TRY_ASSIGN(const auto digest, Digest::parse(*moves[0].from));
+  const auto index = catalog.find_manifest(place.repository, digest);
+  if (!index && index.error().failure == Failure::not_found) return std::string();
+  if (!index) return std::unexpected(index.error());
+  TRY_ASSIGN(const auto snapshot, publish::parse_index(*index->bytes));
+  const auto commit = snapshot.annotations.find(opam::commit_annotation);
+  return commit == snapshot.annotations.end() ? std::string() : commit->second;
 }
 
 }  // namespace slipway::cli

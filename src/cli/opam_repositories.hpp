@@ -31,6 +31,7 @@ private:
   struct Running {
     Running(const opam::SourcePlace& kept, OpamRepositories& all, oci::Registry& registry, publish::Trees& trees);
     Result<> look_for_sources(const Digest& snapshot);
+    Result<std::string> withdrawn();
 
     const opam::SourcePlace& place;
     catalog::Catalog& catalog;

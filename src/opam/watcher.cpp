@@ -57,6 +57,8 @@ Result<> Watcher::pass() {
   }
   TRY_ASSIGN(const auto head, m_clone->remote_head());
   if (head == m_seen) return {};
+  TRY_ASSIGN(const auto withdrawn, m_options.withdrawn());
+  if (head == withdrawn) return {};
   TRY_ASSIGN(const auto report,
              sync(*m_clone, m_client, {.channel = m_options.place.channel, .source = m_options.place.source.url}));
   tell(report);

@@ -18,6 +18,9 @@ struct WatcherOptions {
   std::filesystem::path directory;  ///< for the clone; made if it is new
   /// Others may do it for all; asked before each look.
   std::function<bool()> is_ours = [] { return true; };
+  /// The commit that somebody rolled the channel back from, if that was its last move: it is not published again, only
+  /// one that comes after it.
+  std::function<Result<std::string>()> withdrawn = [] { return std::string(); };
   /// Called with what the channel has, once at first and whenever that was published; again, where it fails.
   std::function<Result<>(const Digest& snapshot)> on_published = [](const Digest&) -> Result<> { return {}; };
 };

@@ -100,6 +100,24 @@ class OpamTest(OpamCase):
         second = git.commit()
         self.assertIsCommit(git, second, self.wait_for(server, second))
 
+    def test_a_rollback_holds_until_the_next_commit(self):
+        git = self.source()
+        git.write("packages/a/a.1/opam", opam_file("one"))
+        first = git.commit()
+        server = self.serve_opam(git, poll="20ms")
+        before = self.wait_for(server, first)
+        git.write("packages/a/a.2/opam", opam_file("bad"))
+        self.wait_for(server, git.commit())
+        self.assertEqual(server.slipway("rollback", "opam").returncode, 0)
+        for _ in range(2):
+            time.sleep(0.3)
+            self.assertEqual(self.index(server), before)
+            server.stop()
+            server.start()
+        git.write("packages/a/a.3/opam", opam_file("mended"))
+        third = git.commit()
+        self.assertIsCommit(git, third, self.wait_for(server, third))
+
     def test_a_broken_file_is_told_and_breaks_nothing(self):
         git = self.source()
         git.write("packages/a/a.1/opam", opam_file("one"))
