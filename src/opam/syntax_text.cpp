@@ -47,7 +47,10 @@ std::string to_text(const Value& value) {
   case Value::Kind::relation:
   case Value::Kind::update: return to_text(children[0]) + " " + value.text + " " + to_text(children[1]);
   case Value::Kind::prefix_relation: return value.text + " " + to_text(children[0]);
-  case Value::Kind::prefix: return value.text + to_text(children[0]);
+  case Value::Kind::prefix: {
+    const auto operand = to_text(children[0]);
+    return value.text + (operand.starts_with('=') ? " " : "") + operand;  // != is another word
+  }
   }
   return {};
 }

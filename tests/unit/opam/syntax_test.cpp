@@ -36,6 +36,7 @@ TEST(OpamSyntax, BindsAsOpamDoes) {
   EXPECT_TRUE(kind("a = b {c}").is(Value::Kind::option));
   EXPECT_EQ(kind("[a = b = c]").children.size(), 2U);
   EXPECT_EQ(read("[\"a\" {>= \"1\" & !b | ?c:d} (x) []]"), "[\"a\" {>= \"1\" & !b | ?c:d} (x) []]");
+  EXPECT_EQ(read("[! = a !>b]"), "[! = a !> b]");
   EXPECT_EQ(read("[a ~ b X += \"y\"]"), "[a >= b X += \"y\"]");
 }
 
