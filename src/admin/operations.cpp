@@ -1,6 +1,7 @@
 #include "admin/operations.hpp"
 
 #include "admin/doctor.hpp"
+#include "admin/opam_operations.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "catalog/keep.hpp"
@@ -31,17 +32,6 @@ Result<std::string> required_tag(const Parameters& parameters, const std::string
                                       "' cannot be the name of a channel: letters, digits, '_', "
                                       "'.' and '-', at most 128");
   return tag;
-}
-
-/// The page size asked for as `n`.
-Result<std::size_t> page_of(const Parameters& parameters) {
-  const auto text = optional(parameters, "n");
-  if (text.empty()) return page_default;
-  std::size_t n = 0;
-  const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), n);
-  if (bad != std::errc() || end != text.data() + text.size() || n == 0)
-    return fail(Failure::invalid, "n is not a positive number: '" + text + "'");
-  return std::min(n, page_max);
 }
 
 Result<Json> list_repositories(Instance& instance, const Parameters& parameters, const std::string&) {
@@ -203,11 +193,30 @@ constexpr std::array<Operation, 12> all = {{
 
 }  // namespace
 
-std::span<const Operation> operations() { return all; }
+std::span<const Operation> operations() {
+  static const auto out = [] {
+    std::vector<Operation> both(all.begin(), all.end());
+    const auto more = opam_operations();
+    both.insert(both.end(), more.begin(), more.end());
+    return both;
+  }();
+  return out;
+}
 
 const Operation* operation_named(std::string_view name) {
-  const auto* found = std::ranges::find(all, name, &Operation::name);
-  return found == all.end() ? nullptr : found;
+  const auto every = operations();
+  const auto found = std::ranges::find(every, name, &Operation::name);
+  return found == every.end() ? nullptr : &*found;
+}
+
+Result<std::size_t> page_of(const Parameters& parameters) {
+  const auto text = optional(parameters, "n");
+  if (text.empty()) return page_default;
+  std::size_t n = 0;
+  const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (bad != std::errc() || end != text.data() + text.size() || n == 0)
+    return fail(Failure::invalid, "n is not a positive number: '" + text + "'");
+  return std::min(n, page_max);
 }
 
 Result<std::string> required(const Parameters& parameters, const std::string& name) {

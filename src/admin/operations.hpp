@@ -16,6 +16,8 @@
 
 namespace slipway::admin {
 
+class OpamControl;
+
 /// What operations work on. Everything outlives it.
 struct Instance {
   catalog::Catalog& catalog;
@@ -26,6 +28,7 @@ struct Instance {
   std::filesystem::path data;
   std::vector<std::string> urls;  ///< where it serves; empty for a stopped one
   Timestamp started_at;
+  OpamControl* opam = nullptr;  ///< null where nobody keeps opam repositories, as on a stopped directory
 };
 
 using Parameters = std::map<std::string, std::string>;
@@ -45,6 +48,8 @@ struct Operation {
 std::span<const Operation> operations();
 const Operation* operation_named(std::string_view name);
 
+/// The page size asked for as `n`: 1,000 where it is not, 10,000 at most.
+Result<std::size_t> page_of(const Parameters& parameters);
 /// A parameter that must be there; Failure::invalid names it.
 Result<std::string> required(const Parameters& parameters, const std::string& name);
 

@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <set>
 #include <span>
 #include <unordered_map>
@@ -34,6 +35,10 @@ public:
   Result<> set_setting(std::string_view name, std::string_view value, const Expectation& expect);
   /// Its value, which is `fresh` from now on if it had none: the same for all servers that ask at once.
   Result<std::string> setting_or(std::string_view name, std::string_view fresh);
+  /// Those whose names begin so, by the rest of the name.
+  Result<std::map<std::string, std::string>> settings_below(std::string_view prefix);
+  /// not_found where there is none.
+  Result<> remove_setting(std::string_view name);
   /// True if `holder` has the lease for `duration` from now on: nobody else's has been running.
   Result<bool> take_lease(std::string_view name, std::string_view holder, std::chrono::seconds duration);
   /// Gives it up for others to take at once, if it is `holder`'s.
@@ -132,6 +137,16 @@ public:
   /// not in the deletion queue. What is being pushed at this moment may be among them.
   /// With `unfinished` false sessions and the queue do not count.
   Result<std::vector<blob::Location>> unknown(const std::vector<blob::Location>& objects, bool unfinished = true);
+
+  // ---- what servers tell (reports.cpp) ----
+  /// For other servers to show: what was told last under a name. Lost where a catalog is rebuilt or copied.
+  Result<std::optional<Report>> report(std::string_view name);
+  Result<> put_report(std::string_view name, std::string_view value);
+  Result<> remove_report(std::string_view name);
+  /// Counts what was fetched of a repository, in the month that is (UTC).
+  Result<> add_tallies(const std::string& repository, const std::map<std::string, std::uint64_t>& counts);
+  /// By name: in all months since, 202611 being a month.
+  Result<std::map<std::string, std::uint64_t>> tallies(const std::string& repository, int since_month = 0);
 
   // ---- pins (pins.cpp) ----
   /// A repository keeps a blob that it has as long as it is there itself, whatever becomes of its manifests, under

@@ -156,6 +156,12 @@ struct TagMove {
   std::optional<std::string> digest;  ///< absent: deleted
 };
 
+/// What a server told of its work.
+struct Report {
+  std::string value;
+  Timestamp at;
+};
+
 /// What a promotion or a rollback came to.
 struct TagMoved {
   std::optional<Digest> from;  ///< absent: the tag is new

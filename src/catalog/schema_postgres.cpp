@@ -291,7 +291,7 @@ END $$;
 constexpr const char* clear = R"sql(
 DROP TABLE IF EXISTS setting, repository, blob, digest, location, location_needs, membership, manifest,
   repository_manifest, edge, tag, tag_history, upload, deletion, cache_entry, cache_usage, pack, pin, change, journal_state,
-  lease, migration CASCADE;
+  lease, report, tally, migration CASCADE;
 DROP FUNCTION IF EXISTS note_id, note_membership, note_repository_manifest, note_tag, note_cache_entry, note_setting;
 )sql";
 
@@ -342,6 +342,21 @@ ALTER TABLE pin ADD CONSTRAINT pin_of_blob FOREIGN KEY (blob) REFERENCES blob;
 ALTER TABLE pin ADD CONSTRAINT pin_of_digest FOREIGN KEY (digest) REFERENCES digest;
 )sql";
 
+constexpr const char* reports = R"sql(
+CREATE TABLE report (
+  name   TEXT COLLATE "C" PRIMARY KEY,
+  value  TEXT NOT NULL,
+  at     BIGINT NOT NULL
+);
+CREATE TABLE tally (
+  repository  TEXT COLLATE "C" NOT NULL,
+  name        TEXT COLLATE "C" NOT NULL,
+  month       BIGINT NOT NULL,
+  count       BIGINT NOT NULL,
+  PRIMARY KEY (repository, name, month)
+);
+)sql";
+
 // Whatever is done to the tables here takes as long as it takes.
 constexpr const char* ledger = R"sql(
 SET LOCAL statement_timeout = 0;
@@ -357,8 +372,9 @@ CREATE TABLE IF NOT EXISTS migration (
 const Schema& postgres_schema() {
   static const auto first = std::string(tables) + references;
   static const auto with_pins = std::string(pins) + pin_references;
-  static const Migration all[] = {
-      {5, 5, first.c_str()}, {6, 5, leases}, {7, 5, announced_packs}, {8, 5, tag_events}, {9, 5, with_pins.c_str()}};
+  static const Migration all[] = {{5, 5, first.c_str()},     {6, 5, leases},
+                                  {7, 5, announced_packs},   {8, 5, tag_events},
+                                  {9, 5, with_pins.c_str()}, {10, 5, reports}};
   static const auto end_filling =
       std::string("SET LOCAL statement_timeout = 0;") + references + pin_references + move_sequences;
   static const Schema schema{ledger, all, forget_references, end_filling.c_str(), clear};

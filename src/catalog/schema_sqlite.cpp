@@ -351,6 +351,23 @@ CREATE TRIGGER pin_deleted AFTER DELETE ON pin
   BEGIN INSERT INTO change (entity, id, name) VALUES (12, OLD.repository, OLD.name); END;
 )sql";
 
+// What a server last told of its work, for the others to show. Nobody acts upon it, so it is in no journal.
+constexpr const char* reports = R"sql(
+CREATE TABLE report (
+  name   TEXT PRIMARY KEY,
+  value  TEXT NOT NULL,
+  at     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+-- How often something of a repository was fetched in a month (202611): by name, and never by whom.
+CREATE TABLE tally (
+  repository  TEXT NOT NULL,
+  name        TEXT NOT NULL,
+  month       INTEGER NOT NULL,
+  count       INTEGER NOT NULL,
+  PRIMARY KEY (repository, name, month)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 constexpr const char* ledger = R"sql(
 CREATE TABLE IF NOT EXISTS migration (
   version        INTEGER PRIMARY KEY,
@@ -359,9 +376,9 @@ CREATE TABLE IF NOT EXISTS migration (
 ) STRICT
 )sql";
 
-constexpr Migration all[] = {{1, 1, first},           {2, 2, referrers},  {3, 2, cache_entries},
-                             {4, 4, packs},           {5, 5, journal},    {6, 5, leases},
-                             {7, 5, announced_packs}, {8, 5, tag_events}, {9, 5, pins}};
+constexpr Migration all[] = {{1, 1, first},   {2, 2, referrers}, {3, 2, cache_entries},   {4, 4, packs},
+                             {5, 5, journal}, {6, 5, leases},    {7, 5, announced_packs}, {8, 5, tag_events},
+                             {9, 5, pins},    {10, 5, reports}};
 
 }  // namespace
 

@@ -84,6 +84,26 @@ Result<> Catalog::set_setting(std::string_view name, std::string_view value, con
   });
 }
 
+Result<std::map<std::string, std::string>> Catalog::settings_below(std::string_view prefix) {
+  std::map<std::string, std::string> out;
+  TRY(m_database.read([&](sql::Session& session) {
+    out.clear();
+    session.run("SELECT name, value FROM setting WHERE name >= $1 ORDER BY name", {prefix}, [&](const sql::Row& row) {
+      const auto name = row.text(0);
+      if (name.starts_with(prefix)) out.emplace(name.substr(prefix.size()), row.text(1));
+    });
+  }));
+  return out;
+}
+
+Result<> Catalog::remove_setting(std::string_view name) {
+  return m_database.write([&](sql::Session& session) -> Result<> {
+    if (session.run("DELETE FROM setting WHERE name = $1", {name}) == 0)
+      return fail(Failure::not_found, fmt::format("there is no setting '{}'", name));
+    return {};
+  });
+}
+
 Result<std::string> Catalog::setting_or(std::string_view name, std::string_view fresh) {
   TRY_ASSIGN(auto known, setting(name));
   if (known) return std::move(*known);

@@ -3,6 +3,7 @@
 
 #include "admin/operations.hpp"
 #include "base/json.hpp"
+#include "cli/ask_server.hpp"
 #include "cli/commands.hpp"
 #include "cli/data_directory.hpp"
 #include "cli/render.hpp"
@@ -13,7 +14,6 @@
 #include <fmt/core.h>
 
 namespace slipway::cli {
-namespace {
 
 Result<Json> ask_server(const ServerAccess& server, const admin::Operation& operation,
                         const admin::Parameters& parameters) {
@@ -37,6 +37,8 @@ Result<Json> ask_server(const ServerAccess& server, const admin::Operation& oper
                                ? fmt::format("{} answered {}; is that a Slipway server?", server.url, response.status)
                                : message);
 }
+
+namespace {
 
 Result<Json> run_in_process(const Common& common, const std::filesystem::path& data, const admin::Operation& operation,
                             const admin::Parameters& parameters) {

@@ -45,6 +45,7 @@ private:
   void add_page_options(CLI::App* to);
   void add_repository_commands();
   void add_tree_commands();
+  void add_opam_commands();
 
   static void add_jobs_option(CLI::App* to, unsigned& jobs, const char* summary);
   void add_copy_commands();
@@ -76,6 +77,7 @@ private:
   RebuildOptions m_rebuild;
   PublishArguments m_publish;
   TreeArguments m_tree;
+  OpamArguments m_opam;
   StoreOptions m_store;
   CatalogOptions m_catalog;
   ImportOptions m_import;

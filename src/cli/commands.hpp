@@ -115,6 +115,17 @@ int run_tree_ls(const Common& common, const AdminTarget& target, const TreeArgum
 int run_tree_diff(const Common& common, const AdminTarget& target, const TreeArguments& arguments);
 int run_tree_get(const Common& common, const AdminTarget& target, const TreeArguments& arguments);
 
+/// What `slipway opam import-cache` and `export` are told.
+struct OpamArguments {
+  std::string place;      ///< REPOSITORY[@CHANNEL]
+  std::string from;       ///< of import-cache: a folder, or a URL
+  std::string directory;  ///< of export
+  unsigned jobs = 8;
+  bool without_sources = false;
+};
+int run_opam_import_cache(const Common& common, const AdminTarget& target, const OpamArguments& arguments);
+int run_opam_export(const Common& common, const AdminTarget& target, const OpamArguments& arguments);
+
 /// Runs one operation of admin/ and prints its answer.
 int run_admin(const Common& common, const AdminTarget& target, const std::string& operation,
               const std::map<std::string, std::string>& parameters);

@@ -133,11 +133,11 @@ Key size_key(std::string name, auto member, std::string meaning, std::uint64_t l
           }};
 }
 
-Key duration_key(std::string name, auto member, std::string meaning) {
+Key duration_key(std::string name, auto member, std::string meaning, bool may_be_zero = false) {
   return {std::move(name), "duration", std::move(meaning),
-          [member](Config& config, const std::vector<std::string>& values) -> Result<> {
+          [member, may_be_zero](Config& config, const std::vector<std::string>& values) -> Result<> {
             TRY_ASSIGN(const auto value, parse_duration(values.front()));
-            if (value.count() == 0) return fail(Failure::invalid, "expected more than zero");
+            if (value.count() == 0 && !may_be_zero) return fail(Failure::invalid, "expected more than zero");
             if (value > std::chrono::days(365)) return fail(Failure::invalid, "expected at most 365d");
             member(config) = value;
             return {};
@@ -328,6 +328,11 @@ const std::vector<Key>& all_keys() {
           "@CHANNEL its channel live, without #BRANCH the one that HEAD names",
           check_opam_source),
       duration_key("opam.poll", FIELD(opam_poll), "How often the git repositories are asked for something new"),
+      duration_key(
+          "opam.wait", FIELD(opam_wait),
+          "How long what is new waits for the first try to fetch its sources before it is live; 0s: not at all", true),
+      text_key("opam.hook_secret_file", FIELD(opam_hook_secret_file),
+               "A file with the secret that git servers sign their notices of a push with (docs/opam.md)"),
       boolean_key("opam.private_sources", &Config::opam_private_sources,
                   "Fetch sources also from this machine and its own network: who writes packages could reach what only "
                   "this server can"),

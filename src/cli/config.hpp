@@ -45,7 +45,9 @@ struct Config {
   std::uint64_t sites_memory = 64U << 20;
   std::vector<std::string> opam_repositories;  ///< as opam::parse_source_place() reads them
   std::chrono::milliseconds opam_poll = std::chrono::seconds(15);
+  std::chrono::milliseconds opam_wait{0};
   bool opam_private_sources = false;
+  std::filesystem::path opam_hook_secret_file;
   std::string challenge = "bearer";
   std::chrono::milliseconds token_lifetime = std::chrono::minutes(5);
   std::filesystem::path htpasswd;

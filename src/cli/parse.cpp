@@ -16,6 +16,7 @@ CommandLine::CommandLine() {
   add_config_commands();
   add_repository_commands();
   add_tree_commands();
+  add_opam_commands();
   add_copy_commands();
   add_moving_commands();
   add_exchange_commands();

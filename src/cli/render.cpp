@@ -73,6 +73,67 @@ void render_doctor(const Json& answer) {
              size_text(lost["blob_bytes"]), lost["manifests"].get<std::uint64_t>(), size_text(lost["manifest_bytes"]));
 }
 
+void render_opam_list(const Json& answer) {
+  std::vector<Cells> rows;
+  for (const auto& each : answer["opam"])
+    rows.push_back({each["repository"].get<std::string>() + "@" + each["channel"].get<std::string>(),
+                    each["commit"].is_null() ? "-" : each["commit"].get<std::string>().substr(0, 12),
+                    short_time(each["published_at"]), each["sources_missing"].dump(),
+                    each["problem"].is_null() ? each["git"].get<std::string>() : each["problem"].get<std::string>()});
+  if (rows.empty())
+    fmt::print("(none; slipway opam add makes one)\n");
+  else
+    print_table({"REPOSITORY", "LIVE COMMIT", "PUBLISHED (UTC)", "MISSING SOURCES", "OF"}, rows);
+}
+
+void render_findings(const Json& answer) {
+  const auto& findings = answer["findings"];
+  for (const auto& each : findings)
+    fmt::print("{:<13} {}: {}\n", each["kind"].get<std::string>(), each["about"].get<std::string>(),
+               each["text"].get<std::string>());
+}
+
+void render_opam_check(const Json& answer) {
+  render_findings(answer);
+  fmt::print("{} findings\n", answer["findings"].size());
+}
+
+void render_opam_sync(const Json& answer) {
+  fmt::print("{}@{} is at commit {}{}\n", answer["repository"].get<std::string>(), answer["channel"].get<std::string>(),
+             answer["commit"].get<std::string>(),
+             answer["moved"].get<bool>()
+                 ? fmt::format(": {} files changed; fetched in {} ms, read in {} ms, published in {} ms",
+                               answer["changes"].dump(), answer["fetching_ms"].dump(), answer["reading_ms"].dump(),
+                               answer["publishing_ms"].dump())
+                 : std::string(" already"));
+  if (answer.contains("findings")) render_findings(answer);
+}
+
+void render_source(const Json& source) {
+  const auto& urls = source["urls"];
+  const auto& checksums = source["checksums"];
+  fmt::print("{:<8} {}\n", source["kept"].get<bool>() ? size_text(source["size"]) : "missing",
+             urls.empty() ? "(no address)" : urls[0].get<std::string>());
+  for (const auto& checksum : checksums) fmt::print("         {}\n", checksum.get<std::string>());
+  if (source.contains("problem")) fmt::print("         {}\n", source["problem"].get<std::string>());
+}
+
+void render_opam_sources(const Json& answer) {
+  for (const auto& source : answer["sources"]) render_source(source);
+  fmt::print("{} sources are named by packages; {} are kept, {}\n", answer["wanted"].dump(), answer["kept"].dump(),
+             size_text(answer["kept_bytes"]));
+  if (answer["more"].get<bool>()) fmt::print("(more: use --last '{}')\n", answer["last"].get<std::string>());
+}
+
+void render_opam_package(const Json& answer) {
+  for (const auto& version : answer["versions"]) {
+    fmt::print("{}  {}{}\n", version["package"].get<std::string>(), version["synopsis"].get<std::string>(),
+               version["available"].get<bool>() ? "" : "  (not available)");
+    for (const auto& source : version["sources"]) render_source(source);
+  }
+  render_findings(answer);
+}
+
 void render_fields(const Json& answer) {
   for (const auto& [name, value] : answer.items()) {
     const auto text = value.is_string() ? value.get<std::string>() : value.dump();
@@ -93,6 +154,16 @@ void render(const std::string& operation, const Json& answer) {
     render_move(answer);
   else if (operation == "manifest/show")
     fmt::print("{}\n", answer["content"].get<std::string>());
+  else if (operation == "opam/ls")
+    render_opam_list(answer);
+  else if (operation == "opam/check")
+    render_opam_check(answer);
+  else if (operation == "opam/sync")
+    render_opam_sync(answer);
+  else if (operation == "opam/sources")
+    return render_opam_sources(answer);
+  else if (operation == "opam/explain")
+    render_opam_package(answer);
   else if (operation == "doctor")
     render_doctor(answer);
   else

@@ -5,12 +5,15 @@
 #include "cas/cas.hpp"
 #include "cli/commands.hpp"
 #include "cli/data_directory.hpp"
-#include "cli/opam_repositories.hpp"
+#include "cli/opam.hpp"
 #include "http/server.hpp"
 #include "lifecycle/janitor.hpp"
 #include "lifecycle/journal_keeper.hpp"
 #include "lifecycle/lease.hpp"
 #include "oci/registry.hpp"
+#include "opam/control.hpp"
+#include "opam/gauges.hpp"
+#include "opam/hook.hpp"
 #include "publish/channels.hpp"
 #include "publish/folder_watch.hpp"
 #include "publish/sites.hpp"
@@ -234,7 +237,10 @@ Result<> serve(const Config& config) {
   if (!opened) return std::unexpected(opened.error().during(directory->path().string()));
   const auto& access = *opened;
 
-  TRY_ASSIGN(const auto opam, OpamRepositories::open(config, directory->path(), catalog));
+  lifecycle::Lease opam_lease(catalog, "opam");
+  TRY_ASSIGN(auto opam_options, opam_options_of(config, directory->path()));
+  opam_options.repository.is_ours = [&opam_lease] { return opam_lease.hold(); };
+  TRY_ASSIGN(const auto opam, opam::Repositories::open(std::move(opam_options), catalog, clock));
   TRY_ASSIGN(auto sites_options, site_options(config));
   sites_options.view_of = [&opam](const std::string& repository) { return opam->view_of(repository); };
   publish::Sites sites(catalog, store, *access, clock, std::move(sites_options));
@@ -251,12 +257,18 @@ Result<> serve(const Config& config) {
                            .data = directory->path(),
                            .urls = {},
                            .started_at = clock.now()};
+  opam::Control opam_control(*opam, catalog, sites.trees(), clock);
+  instance.opam = &opam_control;
   http::Router router;
   router.add("/v2", [&](http::Request& request) { return registry.handle(request); });
   cas::Caches caches(catalog, store, directory->store_id(), *access, clock, metrics, config.cache);
   router.add("/cas", [&](http::Request& request) { return caches.handle(request); });
   router.add("/", [&](http::Request& request) { return sites.handle(request); });
   const auto collector = admin::add_routes(router, instance, *access, metrics);
+  TRY_ASSIGN(auto hook_secret, read_hook_secret(config));
+  constexpr const char* hooks = "/api/v1/opam/hook";
+  router.add(hooks, opam::hook_handler(hooks, std::move(hook_secret), *opam));
+  const auto opam_gauges = opam::publish_gauges(*opam, catalog, clock, metrics);
 
   lifecycle::Lease housekeeping(catalog, "housekeeping");
   lifecycle::JournalKeeper journal(
@@ -281,7 +293,7 @@ Result<> serve(const Config& config) {
         {{"url", url}, {"data", directory->path().string()}, {"version", version()}, {"read_only", config.read_only}});
   std::optional<SiteFolder> site_folder;
   if (!config.site_folder.empty()) site_folder.emplace(config.site_folder, registry);
-  if (!config.read_only) opam->start(registry, sites.trees());
+  if (!config.read_only) opam->start(ask_registry(registry, "opam"), sites.trees());
   auto ended = wait_for_end(signals, *access, *directory);
   opam->stop();
   site_folder.reset();

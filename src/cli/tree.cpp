@@ -1,10 +1,10 @@
 // slipway tree: what is in a snapshot, how two of them differ, and the files themselves.
 
 #include "base/json.hpp"
-#include "base/random.hpp"
 #include "base/text.hpp"
 #include "base/workers.hpp"
 #include "cli/commands.hpp"
+#include "cli/local_files.hpp"
 #include "cli/progress.hpp"
 #include "cli/server_access.hpp"
 #include "cli/tree_place.hpp"
@@ -12,7 +12,6 @@
 #include "publish/remote_tree.hpp"
 
 #include <atomic>
-#include <fcntl.h>
 #include <fmt/format.h>
 
 namespace slipway::cli {
@@ -22,23 +21,6 @@ namespace fs = std::filesystem;
 using publish::Difference;
 using publish::File;
 using publish::RemoteTree;
-
-/// A repository's client, and its connections.
-class Reader {
-public:
-  Reader(const ServerAccess& server, const std::string& repository, unsigned connections)
-      : m_connections(connections),
-        m_client([this](const http::ClientRequest& request) { return m_connections.fetch(request); },
-                 {.url = server.url,
-                  .repository = repository,
-                  .authorization = server.authorization,
-                  .ca_file = server.ca_file}) {}
-  publish::RegistryClient& client() { return m_client; }
-
-private:
-  http::Client m_connections;
-  publish::RegistryClient m_client;
-};
 
 Json json_of(const File& file) {
   return {{"path", file.path}, {"digest", file.digest.text()}, {"size", file.size}, {"type", file.media_type}};
@@ -74,7 +56,7 @@ private:
 Result<> list(const Common& common, const AdminTarget& target, const TreeArguments& arguments) {
   TRY_ASSIGN(const auto place, parse_tree_place(arguments.place));
   TRY_ASSIGN(const auto server, find_server(common, target));
-  Reader reader(server, place.repository, 1);
+  RepositoryReader reader(server, place.repository, 1);
   TRY_ASSIGN(const auto tree, RemoteTree::open(reader.client(), place.reference));
   const auto& snapshot = tree.snapshot();
   List out(common.json,
@@ -100,7 +82,7 @@ Result<> compare(const Common& common, const AdminTarget& target, const TreeArgu
     TRY_ASSIGN(to, parse_tree_place(from.repository + "@" + arguments.other));
   }
   TRY_ASSIGN(const auto server, find_server(common, target));
-  Reader left(server, from.repository, 1), right(server, to.repository, 1);
+  RepositoryReader left(server, from.repository, 1), right(server, to.repository, 1);
   TRY_ASSIGN(const auto before, RemoteTree::open(left.client(), from.reference));
   TRY_ASSIGN(const auto after, RemoteTree::open(right.client(), to.reference));
   List out(common.json, {{"from", before.digest().text()}, {"to", after.digest().text()}}, "differences");
@@ -120,46 +102,6 @@ Result<> compare(const Common& common, const AdminTarget& target, const TreeArgu
 
 // ---- get
 
-bool is_there(const fs::path& path, const File& file) {
-  std::error_code error;
-  if (!fs::is_regular_file(fs::symlink_status(path, error)) || fs::file_size(path, error) != file.size) return false;
-  const auto opened = open_file(path, O_RDONLY);
-  if (!opened) return false;
-  Hasher hasher(file.digest.algorithm());
-  std::vector<std::byte> buffer(256U << 10);
-  for (std::uint64_t at = 0;;) {
-    const auto n = read_some(opened->get(), buffer, at);
-    if (!n) return false;
-    if (*n == 0) return hasher.digest() == file.digest;
-    hasher.update(ByteView(buffer).first(*n));
-    at += *n;
-  }
-}
-
-/// Beside its place first: whoever interrupts it leaves no half file of that name.
-Result<> fetch(publish::RegistryClient& client, const fs::path& path, const File& file) {
-  std::error_code error;
-  fs::create_directories(path.parent_path(), error);
-  if (error) return fail_errno(error.value(), "making " + path.parent_path().string());
-  const auto aside = path.parent_path() / (".slipway-" + random_hex(8));
-  auto written = [&]() -> Result<> {
-    TRY_ASSIGN(const auto out, open_file(aside, O_WRONLY | O_CREAT | O_EXCL, 0666));
-    std::uint64_t at = 0;
-    return client.read_blob(file.digest, file.size, [&](ByteView piece) -> Result<> {
-      TRY(write_all(out.get(), piece, at));
-      at += piece.size();
-      return {};
-    });
-  }();
-  if (written) {
-    fs::rename(aside, path, error);
-    if (!error) return {};
-    written = fail_errno(error.value(), "writing " + path.string());
-  }
-  fs::remove(aside, error);
-  return written;
-}
-
 struct Got {
   std::uint64_t files = 0, bytes = 0;  // of all
   std::atomic<std::uint64_t> fetched_files{0}, fetched_bytes{0};
@@ -167,7 +109,6 @@ struct Got {
 
 Result<> get_all(const RemoteTree& tree, publish::RegistryClient& client, const TreeArguments& arguments, Got& got,
                  Progress& progress) {
-  constexpr unsigned attempts = 3;
   Workers workers(arguments.jobs);
   TRY(tree.for_each(arguments.path, [&](const File& file) -> Result<> {
     ++got.files;
@@ -175,10 +116,8 @@ Result<> get_all(const RemoteTree& tree, publish::RegistryClient& client, const 
     progress.tell([&] { return fmt::format("{} files, {} fetched", got.files, human_size(got.fetched_bytes)); });
     return workers.run([&, file]() -> Result<> {
       const auto path = fs::path(arguments.directory) / file.path;
-      if (is_there(path, file)) return {};
-      auto fetched = fetch(client, path, file);
-      for (unsigned attempt = 1; !fetched && http::may_pass(fetched.error()) && attempt < attempts; ++attempt)
-        fetched = fetch(client, path, file);
+      if (is_there(path, file.digest, file.size)) return {};
+      const auto fetched = fetch_file(client, path, file.digest, file.size);
       if (!fetched) return std::unexpected(fetched.error().during(printable(file.path)));
       ++got.fetched_files;
       got.fetched_bytes += file.size;
@@ -191,7 +130,7 @@ Result<> get_all(const RemoteTree& tree, publish::RegistryClient& client, const 
 Result<> get(const Common& common, const AdminTarget& target, const TreeArguments& arguments) {
   TRY_ASSIGN(const auto place, parse_tree_place(arguments.place));
   TRY_ASSIGN(const auto server, find_server(common, target));
-  Reader reader(server, place.repository, arguments.jobs);
+  RepositoryReader reader(server, place.repository, arguments.jobs);
   TRY_ASSIGN(const auto tree, RemoteTree::open(reader.client(), place.reference));
   Got got;
   {

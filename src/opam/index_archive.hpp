@@ -20,6 +20,11 @@ Result<> check_entry_path(std::string_view path);
 /// Appends a file to an archive without its end. Fails as check_entry_path().
 Result<> append_entry(std::string& archive, std::string_view path, std::string_view content);
 
+/// As `opam admin index` has it; what else a tree has is for browsers.
+inline bool is_in_index(std::string_view path) {
+  return path == "repo" || path == "version" || path.starts_with("packages/");
+}
+
 /// A part of an archive, compressed so that others can follow.
 struct ArchivePiece {
   std::string deflated;    ///< raw deflate (RFC 1951), ends at a byte and names nothing before itself

@@ -14,9 +14,6 @@ namespace {
 constexpr auto kept_for = std::chrono::hours(1);  // after it was asked for last
 constexpr std::size_t archives_max = 24;
 
-/// As `opam admin index` has it; what else a tree has is for browsers.
-bool is_in_index(std::string_view path) { return path == "repo" || path == "version" || path.starts_with("packages/"); }
-
 Result<ArchivePiece> make_piece(publish::Trees& trees, const publish::OpenTree& tree,
                                 const publish::ShardEntry& shard) {
   TRY_ASSIGN(const auto listing, trees.listing(tree.repository, shard));

@@ -47,6 +47,9 @@ struct PackageName {
   std::string name;
   std::string version;
   auto operator<=>(const PackageName&) const = default;
+
+  /// "NAME.VERSION", as opam has it.
+  std::string text() const { return name + "." + version; }
 };
 
 /// Of "packages/NAME/NAME.VERSION/opam"; nothing for any other path.

@@ -1,16 +1,20 @@
 #include "opam/packages.hpp"
 
+#include <algorithm>
+
 namespace slipway::opam {
 namespace {
 
-Result<PackageList::value_type> read_part(publish::Trees& trees, const publish::OpenTree& tree,
+constexpr std::size_t recent_max = 2;  // of two channels, or before and after a merge
+
+Result<PackageList::value_type> read_part(publish::Trees& trees, const std::string& repository,
                                           const publish::ShardEntry& shard) {
   auto out = std::make_shared<std::vector<PackageEntry>>();
-  TRY_ASSIGN(const auto listing, trees.listing(tree.repository, shard));
+  TRY_ASSIGN(const auto listing, trees.listing(repository, shard));
   for (const auto& file : listing->files) {
     auto name = package_of_path(file.path);
     if (!name || file.size > file_bytes_max) continue;
-    TRY_ASSIGN(const auto text, trees.read(tree.repository, file.digest, file_bytes_max));
+    TRY_ASSIGN(const auto text, trees.read(repository, file.digest, file_bytes_max));
     const auto items = parse_file(text, file.path);
     if (items) out->push_back({std::move(*name), read_package(*items)});
   }
@@ -19,21 +23,24 @@ Result<PackageList::value_type> read_part(publish::Trees& trees, const publish::
 
 }  // namespace
 
-Result<PackageList> Packages::read(publish::Trees& trees, const publish::OpenTree& tree) {
+Result<PackageList> Packages::read(publish::Trees& trees, const std::string& repository,
+                                   const publish::Snapshot& snapshot) {
   const std::lock_guard lock(m_mutex);
   PackageList out;
-  std::unordered_map<Digest, PackageList::value_type> parts;
-  for (const auto& shard : tree.snapshot.shards) {
-    const auto known = m_parts.find(shard.digest);
-    if (known != m_parts.end()) {
-      out.push_back(known->second);
-    } else {
-      TRY_ASSIGN(auto part, read_part(trees, tree, shard));
-      out.push_back(std::move(part));
+  for (const auto& shard : snapshot.shards) {
+    auto& known = m_parts[shard.digest];
+    auto part = known.lock();
+    if (!part) {
+      TRY_ASSIGN(part, read_part(trees, repository, shard));
+      known = part;
     }
-    parts.emplace(shard.digest, out.back());
+    out.push_back(std::move(part));
   }
-  m_parts = std::move(parts);
+  if (std::ranges::find(m_recent, out) == m_recent.end()) {
+    m_recent.push_front(out);
+    if (m_recent.size() > recent_max) m_recent.pop_back();
+    std::erase_if(m_parts, [](const auto& part) { return part.second.expired(); });
+  }
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include "opam/package.hpp"
 #include "publish/trees.hpp"
 
+#include <list>
 #include <unordered_map>
 
 namespace slipway::opam {
@@ -16,15 +17,16 @@ struct PackageEntry {
 /// In byte order of their paths, in parts that snapshots share.
 using PackageList = std::vector<std::shared_ptr<const std::vector<PackageEntry>>>;
 
-/// Safe to call from any thread.
+/// Of one repository. Safe to call from any thread.
 class Packages {
 public:
   /// Those of a tree; a file that is no opam file is passed over. Fails as the store does.
-  Result<PackageList> read(publish::Trees& trees, const publish::OpenTree& tree);
+  Result<PackageList> read(publish::Trees& trees, const std::string& repository, const publish::Snapshot& snapshot);
 
 private:
-  std::mutex m_mutex;  // guards the next: of the tree that was read last, by shard
-  std::unordered_map<Digest, PackageList::value_type> m_parts;
+  std::mutex m_mutex;                                                                  // guards what follows
+  std::unordered_map<Digest, std::weak_ptr<const std::vector<PackageEntry>>> m_parts;  // by shard
+  std::list<PackageList> m_recent;  // what was read last, the newest first
 };
 
 /// All their sources.

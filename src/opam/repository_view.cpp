@@ -18,7 +18,23 @@ RepositoryView::find(publish::Trees& trees, const publish::OpenTree& tree, std::
   auto found = path.starts_with(cache) ? find_source(trees, tree.repository, path.substr(cache.size()))
                                        : m_archives.find(trees, tree, is_plain);
   if (!found) return std::unexpected(found.error());
+  if (!path.starts_with(cache))
+    found->open = [this, name = tree.repository, open = std::move(found->open)](ByteRange part) {
+      if (part.offset == 0) count(name, "index");
+      return open(part);
+    };
   return std::move(*found);
+}
+
+std::map<std::string, std::map<std::string, std::uint64_t>> RepositoryView::take_downloads() {
+  const std::lock_guard lock(m_mutex);
+  return std::exchange(m_downloads, {});
+}
+
+/// A part that does not begin at the beginning belongs to a download that was counted.
+void RepositoryView::count(const std::string& repository, const std::string& name) {
+  const std::lock_guard lock(m_mutex);
+  ++m_downloads[repository][name];
 }
 
 /// 404 also while it is not here yet, so that clients go on to where the package says.
@@ -33,7 +49,8 @@ Result<publish::Representation> RepositoryView::find_source(publish::Trees& tree
                               .size = blob.size,
                               .is_lasting = true,
                               .open = {}};
-  out.open = [&trees, repository, pin](ByteRange part) {
+  out.open = [this, &trees, repository, pin](ByteRange part) {
+    if (part.offset == 0) count(repository, pin.digest.text());
     return trees.open_blob(repository, pin.digest, pin.blob, part);
   };
   out.lost = [&trees, repository, pin] { trees.forget_blob(repository, pin.digest); };

@@ -20,12 +20,18 @@ public:
   Result<std::optional<publish::Representation>> find(publish::Trees& trees, const publish::OpenTree& tree,
                                                       std::string_view path) override;
 
+  /// How often sources were sent, by repository and digest, and indexes as "index"; from the last call on.
+  std::map<std::string, std::map<std::string, std::uint64_t>> take_downloads();
+
 private:
+  void count(const std::string& repository, const std::string& name);
   Result<publish::Representation> find_source(publish::Trees& trees, const std::string& repository,
                                               std::string_view path);
 
   catalog::Catalog& m_catalog;
   IndexArchives m_archives;
+  std::mutex m_mutex;  // guards the next
+  std::map<std::string, std::map<std::string, std::uint64_t>> m_downloads;
 };
 
 /// The checksum of a path below /cache/; nothing where it is not exactly such a path.

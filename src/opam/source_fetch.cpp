@@ -1,47 +1,13 @@
 #include "opam/source_fetch.hpp"
 
 #include "base/text.hpp"
-#include "opam/source_hasher.hpp"
+#include "opam/source_spool.hpp"
 
 #include <algorithm>
-#include <fcntl.h>
 #include <fmt/format.h>
 
 namespace slipway::opam {
 namespace {
-
-/// Into a file without a name, hashed on the way.
-class Spool final : public upstream::DownloadSink {
-public:
-  static Result<Spool> open(const std::filesystem::path& folder) {
-    std::error_code error;
-    std::filesystem::create_directories(folder, error);
-    TRY_ASSIGN(auto file, open_file(folder, O_TMPFILE | O_RDWR, 0600));
-    return Spool(std::move(file));
-  }
-
-  Result<> restart() override {
-    m_size = 0;
-    m_hasher.restart();
-    return truncate_file(m_file->get(), 0);
-  }
-  Result<> write(ByteView bytes) override {
-    TRY(write_all(m_file->get(), bytes, m_size));
-    m_size += bytes.size();
-    m_hasher.update(bytes);
-    return {};
-  }
-
-  FileSlice slice() const { return {m_file, {0, m_size}}; }
-  std::vector<Checksum> checksums() { return m_hasher.checksums(); }
-
-private:
-  explicit Spool(Fd file) : m_file(std::make_shared<const Fd>(std::move(file))) {}
-
-  std::shared_ptr<const Fd> m_file;
-  std::uint64_t m_size = 0;
-  SourceHasher m_hasher;
-};
 
 const std::string& hex_of(std::span<const Checksum> checksums, Checksum::Kind kind) {
   return std::ranges::find(checksums, kind, &Checksum::kind)->hex;
@@ -57,18 +23,13 @@ Result<> check(const Source& source, std::span<const Checksum> actual, const ups
   return {};
 }
 
-Result<KeptSource> keep(const Source& source, const Spool& spool, std::span<const Checksum> actual,
+Result<KeptSource> keep(const Source& source, const SourceSpool& spool, std::span<const Checksum> actual,
                         const SourceStore& store) {
   TRY_ASSIGN(const auto digest, Digest::parse("sha256:" + hex_of(actual, Checksum::Kind::sha256)));
   const auto slice = spool.slice();
   TRY(store.client.put_blob(digest, slice));
-  std::vector<std::string> names;
-  for (const auto& checksum : actual) {
-    // MD5 is no proof: only who lists it is answered by it.
-    const bool is_listed = std::ranges::find(source.checksums, checksum) != source.checksums.end();
-    if (checksum.kind != Checksum::Kind::md5 || is_listed) names.push_back(checksum.text());
-  }
-  TRY_ASSIGN(const auto taken, store.catalog.pin_blob(store.client.address().repository, digest, names));
+  TRY_ASSIGN(const auto taken, store.catalog.pin_blob(store.client.address().repository, digest,
+                                                      names_to_keep(actual, source.checksums)));
   KeptSource out{.digest = digest, .size = slice.range.length, .url = {}, .taken = {}};
   for (const auto& name : taken)
     if (auto checksum = Checksum::parse(name)) out.taken.push_back(std::move(*checksum));
@@ -77,10 +38,19 @@ Result<KeptSource> keep(const Source& source, const Spool& spool, std::span<cons
 
 }  // namespace
 
+std::vector<std::string> names_to_keep(std::span<const Checksum> actual, std::span<const Checksum> listed) {
+  std::vector<std::string> out;
+  for (const auto& checksum : actual) {
+    const bool is_listed = std::ranges::find(listed, checksum) != listed.end();
+    if (checksum.kind != Checksum::Kind::md5 || is_listed) out.push_back(checksum.text());
+  }
+  return out;
+}
+
 Result<KeptSource> fetch_source(const Source& source, http::Client& connections, const SourceStore& store,
                                 const upstream::DownloadOptions& options) {
   SLIPWAY_INVARIANT(source.is_cacheable());
-  TRY_ASSIGN(auto spool, Spool::open(store.spool));
+  TRY_ASSIGN(auto spool, SourceSpool::open(store.spool));
   Error problem{Failure::not_found, {}};
   for (const auto& url : source.urls) {
     TRY(spool.restart());

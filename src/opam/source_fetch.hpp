@@ -22,6 +22,9 @@ struct KeptSource {
   std::vector<Checksum> taken;  ///< names that other bytes have here already, which they keep
 };
 
+/// Under which a source is kept whose checksums are `actual`: MD5 is no proof, so only who lists it is answered by it.
+std::vector<std::string> names_to_keep(std::span<const Checksum> actual, std::span<const Checksum> listed);
+
 /// Tries its addresses in turn, until one has bytes of which all listed checksums are true; then keeps them, under
 /// their SHA-256 and SHA-512 and whichever else is listed. What each address came to is in the error, whose failure is
 /// the last one's: corrupt where other bytes came, else as upstream::download(), the disk and the registry fail.

@@ -22,12 +22,16 @@ Result<SourcePlace> parse_source_place(std::string_view text) {
   SourcePlace out{.repository = name.substr(0, at),
                   .channel = at == name.npos ? publish::live_channel : name.substr(at + 1),
                   .source = {.url = url.substr(0, hash), .branch = hash == url.npos ? "" : url.substr(hash + 1)}};
-  if (!oci::is_repository_name(out.repository))
-    return fail(Failure::invalid, fmt::format("'{}' is not a repository's name", printable(out.repository)));
-  if (!oci::is_tag(out.channel))
-    return fail(Failure::invalid, fmt::format("'{}' is not a channel's name", printable(out.channel)));
-  TRY(upstream::check_git_source(out.source));
+  TRY(check_source_place(out));
   return out;
+}
+
+Result<> check_source_place(const SourcePlace& place) {
+  if (!oci::is_repository_name(place.repository))
+    return fail(Failure::invalid, fmt::format("'{}' is not a repository's name", printable(place.repository)));
+  if (!oci::is_tag(place.channel))
+    return fail(Failure::invalid, fmt::format("'{}' is not a channel's name", printable(place.channel)));
+  return upstream::check_git_source(place.source);
 }
 
 }  // namespace slipway::opam

@@ -9,11 +9,19 @@ namespace {
 
 constexpr std::size_t asked_at_once = 1000;
 constexpr std::size_t failing_max = 1000;
+constexpr std::size_t urls_max = 20;  // of one source
 
-/// The same archive is listed by many packages; those that list the same of it are one.
-std::string key_of(const Source& source) {
-  std::string out;
-  for (const auto& checksum : source.checksums) out += checksum.text() + " ";
+/// Each once, by its key. Whoever has the wrong address for the right checksum has others that do better.
+std::map<std::string, Source> merge(const std::vector<Source>& sources) {
+  std::map<std::string, Source> out;
+  for (const auto& source : sources) {
+    if (!source.is_cacheable()) continue;
+    const auto [known, is_new] = out.try_emplace(key_of(source), source);
+    if (is_new) continue;
+    auto& urls = known->second.urls;
+    for (const auto& url : source.urls)
+      if (urls.size() < urls_max && std::ranges::find(urls, url) == urls.end()) urls.push_back(url);
+  }
   return out;
 }
 
@@ -25,6 +33,12 @@ std::string host_of(const std::string& url) {
 }
 
 }  // namespace
+
+std::string key_of(const Source& source) {
+  std::string out;
+  for (const auto& checksum : source.checksums) out += (out.empty() ? "" : " ") + checksum.text();
+  return out;
+}
 
 Sources::Sources(SourceStore store, SourcesOptions options)
     : m_store(std::move(store)), m_options([&] {
@@ -44,13 +58,21 @@ Sources::~Sources() {
   m_threads.clear();
 }
 
+void Sources::remember(std::vector<SourceState> failing) {
+  const std::lock_guard lock(m_mutex);
+  m_remembered.clear();
+  for (auto& state : failing) {
+    auto key = state.key();
+    const auto due = Clock::now() + std::min(state.next_in, m_options.longest_pause);
+    m_remembered.emplace(std::move(key), Missing{.state = std::move(state), .host = {}, .due = due});
+  }
+}
+
 Result<> Sources::want(const std::vector<Source>& sources) {
-  std::map<std::string, const Source*> wanted;
-  for (const auto& source : sources)
-    if (source.is_cacheable()) wanted.emplace(key_of(source), &source);
+  const auto wanted = merge(sources);
   std::vector<std::string> names;
   for (const auto& [key, source] : wanted)
-    for (const auto& checksum : source->checksums) names.push_back(checksum.text());
+    for (const auto& checksum : source.checksums) names.push_back(checksum.text());
   std::set<std::string> pinned;
   const auto& repository = m_store.client.address().repository;
   for (std::size_t at = 0; at < names.size(); at += asked_at_once) {
@@ -64,16 +86,25 @@ Result<> Sources::want(const std::vector<Source>& sources) {
   {
     const std::lock_guard lock(m_mutex);
     m_wanted = wanted.size();
-    for (auto& [key, missing] : m_missing) missing.is_wanted = wanted.contains(key);
+    for (auto& [key, missing] : m_missing) missing.is_wanted = wanted.contains(key) && !is_kept(missing.state.source);
     std::erase_if(m_missing, [](const auto& entry) { return !entry.second.is_wanted && !entry.second.is_busy; });
     for (const auto& [key, source] : wanted)
-      if (!is_kept(*source))
-        m_missing.try_emplace(key, Missing{.state = {.source = *source, .problem = {}},
-                                           .host = host_of(source->urls[0]),
-                                           .due = Clock::now()});
+      if (!is_kept(source) && !m_missing.contains(key)) m_missing.emplace(key, first_state(key, source));
+    m_remembered.clear();
   }
   m_changed.notify_all();
   return {};
+}
+
+/// Of one that was not missed before. Where it is said to be elsewhere now, that is a first try.
+Sources::Missing Sources::first_state(const std::string& key, const Source& source) const {
+  Missing out{.state = {.source = source, .problem = {}}, .host = host_of(source.urls[0]), .due = Clock::now()};
+  const auto known = m_remembered.find(key);
+  if (known == m_remembered.end() || known->second.state.source.urls != source.urls) return out;
+  out.state.failures = known->second.state.failures;
+  out.state.problem = known->second.state.problem;
+  out.due = known->second.due;
+  return out;
 }
 
 bool Sources::wait_for_first_tries(std::chrono::milliseconds patience) {

@@ -18,12 +18,19 @@ struct SourcesOptions {
   upstream::DownloadOptions download = {};
 };
 
+/// What a source is called: the same archive is listed by many packages, and those that list the same checksums mean
+/// one.
+std::string key_of(const Source& source);
+
 /// What became of one.
 struct SourceState {
+
   Source source;
   unsigned failures = 0;
   std::string problem;                  ///< of the last try; empty before the first
   std::chrono::milliseconds next_in{};  ///< until it is tried again; 0: it is due, or being fetched
+
+  std::string key() const { return key_of(source); }
 };
 
 struct SourcesStatus {
@@ -41,6 +48,8 @@ public:
   ~Sources();
   Sources(const Sources&) = delete;
 
+  /// What became of some by another server, or before this one was started: none is tried sooner for it.
+  void remember(std::vector<SourceState> failing);
   /// From now on these are wanted, and no others. What is known of earlier tries stays.
   Result<> want(const std::vector<Source>& sources);
   /// Waits until none of them is missing that was not tried, at most so long; whether that came.
@@ -58,6 +67,7 @@ private:
   };
   using Queue = std::map<std::string, Missing>;  // by all checksums
 
+  Missing first_state(const std::string& key, const Source& source) const;
   void work();
   Queue::iterator next_due(Clock::time_point now, std::optional<Clock::time_point>& wake_at);
   void finish(const std::string& key, const Result<KeptSource>& outcome);
@@ -71,6 +81,7 @@ private:
   std::condition_variable m_changed;
   std::size_t m_wanted = 0;
   Queue m_missing;
+  std::map<std::string, Missing> m_remembered;
   std::map<std::string, unsigned> m_busy_hosts;
   std::vector<std::jthread> m_threads;  // the last: they use the others
 };

@@ -125,6 +125,7 @@ private:
 
   Result<> read_file(upstream::GitClone::Blobs& blobs, const GitFile& file) {
     if (file.path == repository_file) return {};  // which is made
+    m_report.looked_at.push_back(printable(file.path));
     auto checked = publish::check_path(file.path);
     if (checked) checked = check_entry_path(file.path);
     if (!checked) {
@@ -132,7 +133,7 @@ private:
       return {};
     }
     if (file.object.empty()) {
-      if (!file.what.empty()) find(file.path, "it is " + file.what + ", and not published");
+      if (!file.what.empty()) find(printable(file.path), "it is " + file.what + ", and not published");
       m_changes[file.path] = std::nullopt;
       return {};
     }
@@ -153,6 +154,7 @@ private:
 
   /// It changes with every commit, for it names it. One that cannot be read leaves the one that is published.
   Result<> read_repository_file(upstream::GitClone::Blobs& blobs) {
+    m_report.looked_at.emplace_back(repository_file);
     TRY_ASSIGN(const auto found, m_clone.files(m_report.commit, {repository_file}));
     std::string text;
     if (!found.empty() && !found[0].object.empty()) {
@@ -205,6 +207,7 @@ private:
       return fail(Failure::invalid, fmt::format("commit {} has no packages: what is published stays", m_report.commit));
     TRY(m_sender.flush());
     m_options.on_phase("sent");
+    TRY(m_options.on_ready(after));
     TRY_ASSIGN(const auto seconds, m_clone.time_of(m_report.commit));
     after.annotations[commit_annotation] = m_report.commit;
     after.annotations[time_annotation] = rfc3339(Timestamp(std::chrono::seconds(seconds)));

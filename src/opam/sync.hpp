@@ -23,9 +23,10 @@ struct Finding {
 struct SyncReport {
   std::string commit;
   Digest snapshot;
-  bool moved = false;             ///< else the channel was there already
-  std::size_t changes = 0;        ///< files
-  std::vector<Finding> findings;  ///< of what was looked at, which is what changed
+  bool moved = false;                  ///< else the channel was there already
+  std::size_t changes = 0;             ///< files
+  std::vector<std::string> looked_at;  ///< paths: those that changed
+  std::vector<Finding> findings;       ///< of those, at most 1,000
   /// How long each phase took.
   std::chrono::milliseconds fetching{}, reading{}, publishing{};
 };
@@ -33,6 +34,8 @@ struct SyncReport {
 struct SyncOptions {
   std::string channel = "live";
   std::string source;  ///< of the clone, as it is told to readers
+  /// Called with what is about to be published, whose objects are all there; an error ends the pass.
+  std::function<Result<>(const publish::Snapshot&)> on_ready = [](const publish::Snapshot&) -> Result<> { return {}; };
   /// Called where a pass has come to: "fetched", "read", "sent", "moved".
   std::function<void(std::string_view phase)> on_phase = [](std::string_view) {};
 };

@@ -12,6 +12,14 @@
 
 namespace slipway::opam {
 
+/// What a look at a git repository came to.
+struct Look {
+  std::string head;                  ///< the commit that the branch is at; empty where git did not tell
+  std::optional<SyncReport> report;  ///< of the pass that followed; nothing where the commit was known already
+  bool is_withdrawn = false;         ///< somebody rolled the channel back from that commit: it is not published again
+  std::string problem;               ///< why the channel is not as the branch is; empty: it is, or is_withdrawn
+};
+
 struct WatcherOptions {
   SourcePlace place;
   std::chrono::milliseconds interval{15'000};
@@ -21,38 +29,48 @@ struct WatcherOptions {
   /// The commit that somebody rolled the channel back from, if that was its last move: it is not published again, only
   /// one that comes after it.
   std::function<Result<std::string>()> withdrawn = [] { return std::string(); };
-  /// Called with what the channel has, once at first and whenever that was published; again, where it fails.
-  std::function<Result<>(const Digest& snapshot)> on_published = [](const Digest&) -> Result<> { return {}; };
+  /// As SyncOptions has it.
+  std::function<Result<>(const publish::Snapshot&)> on_ready = [](const publish::Snapshot&) -> Result<> { return {}; };
+  /// Called once at first, and whenever the channel was moved; again, where it fails.
+  std::function<Result<>()> on_published = []() -> Result<> { return {}; };
+  /// Called after each look, on the watching thread.
+  std::function<void(const Look&)> told = [](const Look&) {};
 };
 
 /// What goes wrong is logged, once, and tried again; what is published stays meanwhile.
 class Watcher {
 public:
   Watcher(WatcherOptions options, http::Asking registry);
-  /// Ends what is under way: the channel stays where it is, or has moved.
-  ~Watcher();
+  ~Watcher() { stop(); }
   Watcher(const Watcher&) = delete;
 
+  /// Ends what is under way: the channel stays where it is, or has moved.
+  void stop();
   const std::string& repository() const { return m_options.place.repository; }
-  /// Looks at once. However many ask while a pass is under way, one more follows.
+  /// Looks at once, whoever else does it for all. However many ask while a look is under way, one more follows.
   void look();
+  /// The same, and waits for what that comes to; unavailable where it takes longer, or the server stops.
+  Result<Look> look_and_wait(std::chrono::milliseconds patience);
 
 private:
   void watch();
-  Result<> pass();
+  Result<> pass(Look& look);
   void tell(const SyncReport& report);
 
   const WatcherOptions m_options;
   Wake m_stop;  // rung once
   publish::RegistryClient m_client;
   std::optional<upstream::GitClone> m_clone;
-  std::string m_seen;     // the commit that was published, or looked at, last
-  std::string m_problem;  // that was logged last
+  std::string m_seen;      // the commit that was published, or looked at, last
+  bool m_is_told = false;  // on_published() was called
+  std::string m_problem;   // that was logged last
 
   std::mutex m_mutex;  // guards what follows
   std::condition_variable m_changed;
   std::atomic<bool> m_is_ending{false};  // read without
-  bool m_is_asked = false;
+  std::uint64_t m_asked = 0;             // looks that were asked for, of which the first so many …
+  std::uint64_t m_done = 0;              // … are over
+  Look m_last;
   std::thread m_thread;  // the last: it uses the others
 };
 

@@ -64,14 +64,21 @@ Result<std::string> Trees::read(const std::string& repository, const Digest& dig
   if (found.size > size_max)
     return fail(Failure::too_large, fmt::format("{} has {}, and more than {} is too much here", digest.text(),
                                                 human_size(found.size), human_size(size_max)));
-  TRY_ASSIGN(const auto slice, open_blob(repository, digest, found, {0, found.size}));
   std::string out;
   out.reserve(found.size);
-  TRY(catalog::check_bytes(slice, digest, [&](ByteView piece) -> Result<> {
+  TRY(read_pieces(repository, digest, [&](ByteView piece) -> Result<> {
     out += as_text(piece);
     return {};
   }));
   return out;
+}
+
+Result<> Trees::read_pieces(const std::string& repository, const Digest& digest,
+                            const std::function<Result<>(ByteView)>& each) {
+  TRY_ASSIGN(const auto found, blob(repository, digest));
+  TRY_ASSIGN(const auto slice, open_blob(repository, digest, found, {0, found.size}));
+  TRY(catalog::check_bytes(slice, digest, each));
+  return {};
 }
 
 template <typename Rules>

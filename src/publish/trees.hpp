@@ -53,6 +53,9 @@ public:
 
   /// The bytes of a blob, checked. too_large past `size_max`.
   Result<std::string> read(const std::string& repository, const Digest& digest, std::size_t size_max);
+  /// The same, piece by piece, of any size: nothing counts before it has returned.
+  Result<> read_pieces(const std::string& repository, const Digest& digest,
+                       const std::function<Result<>(ByteView)>& each);
   /// A blob of a tree. Where other servers share the catalog, where it lay when it was asked for last: open() finds it
   /// wherever it has moved since.
   Result<catalog::StoredBlob> blob(const std::string& repository, const Digest& digest);

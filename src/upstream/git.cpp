@@ -63,6 +63,16 @@ Result<> check_git_source(const GitSource& source) {
   return {};
 }
 
+std::string without_password(const std::string& url) {
+  const auto begin = url.find("://");
+  if (begin == url.npos) return url;
+  const auto end = std::min(url.find('/', begin + 3), url.size());
+  const auto at = url.rfind('@', end);
+  if (at == url.npos || at < begin) return url;
+  const auto colon = url.find(':', begin + 3);
+  return colon < at ? url.substr(0, colon) + url.substr(at) : url;
+}
+
 Command GitClone::git(std::vector<std::string> arguments) const {
   Command out{.arguments = {"git", "--git-dir", m_directory}, .environment = {}, .directory = {}};
   out.arguments.insert(out.arguments.end(), std::make_move_iterator(arguments.begin()),

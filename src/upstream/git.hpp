@@ -14,6 +14,9 @@ struct GitSource {
 /// Failure::invalid where git must not be asked for it: a helper (ext::…), or what git would take for an option.
 Result<> check_git_source(const GitSource& source);
 
+/// For those who only read: without what may be a password.
+std::string without_password(const std::string& url);
+
 /// An entry of a commit that is a regular file; anything else has no object, but says what it is.
 struct GitFile {
   std::string path;    ///< any bytes but NUL

@@ -1,5 +1,7 @@
 #include "admin/operations.hpp"
 
+#include "admin/opam.hpp"
+
 #include "base/log.hpp"
 #include "support/storage.hpp"
 
@@ -8,6 +10,26 @@
 
 namespace slipway::admin {
 namespace {
+
+/// Says yes to everything.
+class AnyOpam final : public OpamControl {
+public:
+  Result<Json> list() override { return Json::object(); }
+  Result<Json> add(const OpamPlace&, const OpamSource&, const std::string&) override { return Json::object(); }
+  Result<Json> remove(const OpamPlace&, const std::string&) override { return Json::object(); }
+  Result<Json> status(const OpamPlace&) override { return Json::object(); }
+  Result<Json> sync(const OpamPlace&) override { return Json::object(); }
+  Result<Json> check(const OpamPlace&) override { return Json::object(); }
+  Result<Json> sources(const OpamPlace&, const std::string&, const std::string&, std::size_t) override {
+    return Json::object();
+  }
+  Result<Json> explain(const OpamPlace& place, const std::string& package) override {
+    return Json{{"channel", place.channel}, {"package", package}};
+  }
+  Result<Json> keep(const std::string&, const std::string&, const std::vector<std::string>& checksums) override {
+    return Json(checksums);
+  }
+};
 
 class OperationsTest : public testing::Test, protected test::Storage {
 protected:
@@ -54,7 +76,9 @@ protected:
                       .clock = m_clock,
                       .data = m_directory.path(),
                       .urls = {"http://127.0.0.1:5000"},
-                      .started_at = m_clock.now()};
+                      .started_at = m_clock.now(),
+                      .opam = &m_opam};
+  AnyOpam m_opam;
   log::Level m_level = log::Level::info;
 };
 
@@ -66,12 +90,15 @@ TEST_F(OperationsTest, EveryOneRuns) {
                           {"from", "v1"},
                           {"to", "live"},
                           {"channel", "live"},
+                          {"git", "/srv/git"},
+                          {"package", "dune"},
+                          {"checksums", "md5=a,sha256=b"},
                           {"digest", digest_of(as_bytes("{}")).text()}};
   std::set<std::string_view> names;
   // What removes comes last: repositories after tags.
   std::vector<const Operation*> ordered;
   for (const auto& operation : operations()) ordered.push_back(&operation);
-  std::ranges::sort(ordered, {}, [](const Operation* one) {
+  std::ranges::stable_sort(ordered, {}, [](const Operation* one) {
     return one->name == "repo/rm" ? 2 : one->name == "tag/rm" ? 1 : 0;
   });
   for (const auto* operation : ordered) {
@@ -97,6 +124,16 @@ TEST_F(OperationsTest, EveryOneAsksForTheParametersItNeeds) {
     EXPECT_NE(result.error().message.find(parameters.substr(0, parameters.find(' '))), std::string::npos)
         << result.error().message;
   }
+}
+
+TEST_F(OperationsTest, OpamIsAskedAsParametersSay) {
+  EXPECT_EQ(run("opam/explain", {{"repository", "opam"}, {"package", "dune"}}).value()["channel"], "live");
+  EXPECT_EQ(run("opam/keep", {{"repository", "opam"}, {"digest", "d"}, {"checksums", "a,b"}}).value(),
+            Json::array({"a", "b"}));
+  EXPECT_EQ(failure_of("opam/add", {{"repository", "opam"}, {"git", "/x"}, {"poll_ms", "999"}}), Failure::invalid);
+  EXPECT_EQ(failure_of("opam/sources", {{"repository", "opam"}, {"state", "lost"}}), Failure::invalid);
+  m_instance.opam = nullptr;
+  EXPECT_EQ(failure_of("opam/ls"), Failure::unavailable);
 }
 
 TEST_F(OperationsTest, RepoListsInPages) {

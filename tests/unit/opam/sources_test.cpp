@@ -113,10 +113,10 @@ TEST_F(OpamSourcesTest, AreReadFromASnapshot) {
   publish::Trees trees(*m_catalog, m_store, 16U << 20);
   const auto open = [&] { return trees.open("opam", m_catalog->find_tag("opam", "live").value()).value(); };
   Packages packages;
-  const auto first = packages.read(trees, *open()).value();
+  const auto first = packages.read(trees, "opam", open()->snapshot).value();
   ASSERT_EQ(sources_of(first).size(), 1U);
   EXPECT_EQ(sources_of(first)[0].urls[0], "https://h/b.tgz");
-  EXPECT_EQ(packages.read(trees, *open()).value(), first);  // the very same parts
+  EXPECT_EQ(packages.read(trees, "opam", open()->snapshot).value(), first);  // the very same parts
 }
 
 }  // namespace
