@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Prints the path of a program that Debian does not have, or not in this form, and the tests want: clients and suites
-# written in Go, and one in Rust; and servers that the benchmarks measure beside ours.
+# written in Go, one in Rust, one in JavaScript; and servers that the benchmarks measure beside ours.
 # usage: scripts/tools.sh NAME       (buildctl, buildkitd, crane, oras, regctl, sccache, conformance, conformance-1.1.1,
-#                                     distribution, zot)
+#                                     distribution, zot, axe)
 #
 # Each is pinned, built once and kept below $SLIPWAY_TOOLS (~/.cache/slipway/tools), outside the project, so that a
 # fresh clone finds it. What already lies there is used as it is, which is how a machine without Go or Rust, or without
@@ -15,6 +15,7 @@ module=  # what go downloads; empty if it offers the program nowhere
 package= # the folder of the module that holds the program
 tags=    # for go's build constraints, where the module wants some
 crate=   # what cargo downloads instead
+archive= # what npm downloads instead, of which `program` is a file
 name=${1:-}
 case $name in
   buildctl | buildkitd) program=$name version=v0.32.2 module=github.com/moby/buildkit package=./cmd/$name ;;
@@ -33,6 +34,11 @@ case $name in
     ;;
   # Debian's has no WebDAV, which is the only HTTP that it speaks to a plain cache.
   sccache) program=sccache version=0.19.0 crate=sccache ;;
+  # Looks for what keeps people from using a page; a script that is run within it.
+  axe)
+    program=axe.min.js version=4.10.3 archive=axe-core
+    sha256=0f2b4d7dcdf7d1219df8d1959ad68e565f51d14c3f0d88bb71cd59abeb956292
+    ;;
   # The suite that this one replaced, a Go test and no program: `go test -c` in conformance/ of distribution-spec.
   conformance-1.1.1) program=conformance version=1.1.1 ;;
   *)
@@ -94,16 +100,32 @@ build_crate() { # build_crate FILE
   rm -r "$root"
 }
 
+take_from_npm() { # take_from_npm FILE
+  local folder=${1%/*}
+  command -v npm >/dev/null || not_to_be_had "npm is not installed"
+  (cd "$folder" && npm pack --silent "$archive@$version" >&2) || not_to_be_had "npm could not get $archive $version"
+  echo "$sha256 $folder/$archive-$version.tgz" | sha256sum --check --quiet >&2 ||
+    not_to_be_had "$archive $version is not what it was"
+  tar -xzf "$folder/$archive-$version.tgz" -C "$folder" --strip-components=1 "package/$program"
+  chmod +x "$1"
+}
+
 if [ ! -x "$path" ]; then
-  [ -n "$module$crate" ] || not_to_be_had "no module offers it; put the program there"
-  if [ -n "$crate" ]; then need_cargo; else need_go; fi
+  [ -n "$module$crate$archive" ] || not_to_be_had "no module offers it; put the program there"
+  if [ -n "$crate" ]; then need_cargo; elif [ -n "$module" ]; then need_go; fi
   mkdir -p "$cache"
   exec 9>"$cache/$program-$version.lock"
   flock 9 # tests run in parallel: one builds, the others wait
   if [ ! -x "$path" ]; then
     scratch=$(mktemp -d "$cache/$program-$version.XXXXXX")
     trap 'rm -rf "$scratch"' EXIT
-    if [ -n "$crate" ]; then build_crate "$scratch/$program"; else build "$scratch/$program"; fi
+    if [ -n "$crate" ]; then
+      build_crate "$scratch/$program"
+    elif [ -n "$archive" ]; then
+      take_from_npm "$scratch/$program"
+    else
+      build "$scratch/$program"
+    fi
     mkdir -p "$folder"
     mv "$scratch/$program" "$path" # complete, or not there at all
   fi

@@ -148,6 +148,11 @@ public:
   /// By name: in all months since, 202611 being a month.
   Result<std::map<std::string, std::uint64_t>> tallies(const std::string& repository, int since_month = 0);
 
+  /// Notes when things of a repository were first published; what is known of one already stays, unless it is later.
+  Result<> note_first_published(const std::string& repository, const std::map<std::string, Timestamp>& times);
+  /// All that is known, by name.
+  Result<std::map<std::string, Timestamp>> first_published(const std::string& repository);
+
   // ---- pins (pins.cpp) ----
   /// A repository keeps a blob that it has as long as it is there itself, whatever becomes of its manifests, under
   /// names that are its own format's ("md5=…"). Returns those of `names` that are another blob's already, which they

@@ -59,4 +59,24 @@ Result<std::map<std::string, std::uint64_t>> Catalog::tallies(const std::string&
   return out;
 }
 
+Result<> Catalog::note_first_published(const std::string& repository, const std::map<std::string, Timestamp>& times) {
+  return m_database.write([&](sql::Session& session) -> Result<> {
+    for (const auto& [name, at] : times)
+      session.run("INSERT INTO first_published (repository, name, at) VALUES ($1, $2, $3) ON CONFLICT (repository, "
+                  "name) DO UPDATE SET at = EXCLUDED.at WHERE first_published.at > EXCLUDED.at",
+                  {repository, name, to_micros(at)});
+    return {};
+  });
+}
+
+Result<std::map<std::string, Timestamp>> Catalog::first_published(const std::string& repository) {
+  std::map<std::string, Timestamp> out;
+  TRY(m_database.read([&](sql::Session& session) {
+    out.clear();
+    session.run("SELECT name, at FROM first_published WHERE repository = $1", {repository},
+                [&](const sql::Row& row) { out.emplace(row.text(0), from_micros(row.integer(1))); });
+  }));
+  return out;
+}
+
 }  // namespace slipway::catalog

@@ -66,6 +66,7 @@ Result<std::vector<blob::Location>> Catalog::remove_repository(const std::string
     session.run("DELETE FROM repository_manifest WHERE repository = $1", {*id});
     session.run("DELETE FROM pin WHERE repository = $1", {*id});
     session.run("DELETE FROM tally WHERE repository = $1", {repository});
+    session.run("DELETE FROM first_published WHERE repository = $1", {repository});
     session.run("DELETE FROM membership WHERE repository = $1", {*id});
     session.run("DELETE FROM cache_entry WHERE repository = $1", {*id});
     session.run("DELETE FROM cache_usage WHERE repository = $1", {*id});

@@ -291,7 +291,7 @@ END $$;
 constexpr const char* clear = R"sql(
 DROP TABLE IF EXISTS setting, repository, blob, digest, location, location_needs, membership, manifest,
   repository_manifest, edge, tag, tag_history, upload, deletion, cache_entry, cache_usage, pack, pin, change, journal_state,
-  lease, report, tally, migration CASCADE;
+  lease, report, tally, first_published, migration CASCADE;
 DROP FUNCTION IF EXISTS note_id, note_membership, note_repository_manifest, note_tag, note_cache_entry, note_setting;
 )sql";
 
@@ -354,6 +354,13 @@ CREATE TABLE tally (
   month       BIGINT NOT NULL,
   count       BIGINT NOT NULL,
   PRIMARY KEY (repository, name, month)
+);
+-- When something of a repository was first published: by name.
+CREATE TABLE first_published (
+  repository  TEXT COLLATE "C" NOT NULL,
+  name        TEXT COLLATE "C" NOT NULL,
+  at          BIGINT NOT NULL,
+  PRIMARY KEY (repository, name)
 );
 )sql";
 

@@ -366,6 +366,13 @@ CREATE TABLE tally (
   count       INTEGER NOT NULL,
   PRIMARY KEY (repository, name, month)
 ) STRICT, WITHOUT ROWID;
+-- When something of a repository was first published: by name.
+CREATE TABLE first_published (
+  repository  TEXT NOT NULL,
+  name        TEXT NOT NULL,
+  at          INTEGER NOT NULL,
+  PRIMARY KEY (repository, name)
+) STRICT, WITHOUT ROWID;
 )sql";
 
 constexpr const char* ledger = R"sql(

@@ -333,6 +333,8 @@ const std::vector<Key>& all_keys() {
           "How long what is new waits for the first try to fetch its sources before it is live; 0s: not at all", true),
       text_key("opam.hook_secret_file", FIELD(opam_hook_secret_file),
                "A file with the secret that git servers sign their notices of a push with (docs/opam.md)"),
+      boolean_key("opam.dates", &Config::opam_dates,
+                  "Read out of git's history when packages were first published; it is fetched without the files"),
       boolean_key("opam.private_sources", &Config::opam_private_sources,
                   "Fetch sources also from this machine and its own network: who writes packages could reach what only "
                   "this server can"),

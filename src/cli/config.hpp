@@ -46,6 +46,7 @@ struct Config {
   std::vector<std::string> opam_repositories;  ///< as opam::parse_source_place() reads them
   std::chrono::milliseconds opam_poll = std::chrono::seconds(15);
   std::chrono::milliseconds opam_wait{0};
+  bool opam_dates = true;
   bool opam_private_sources = false;
   std::filesystem::path opam_hook_secret_file;
   std::string challenge = "bearer";

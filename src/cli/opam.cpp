@@ -15,6 +15,7 @@ Result<opam::RepositoriesOptions> opam_options_of(const Config& config, const st
   }
   out.repository.poll = config.opam_poll;
   out.repository.wait = config.opam_wait;
+  out.repository.with_dates = config.opam_dates;
   out.repository.directory = data / "opam";
   out.repository.sources.download.may_be_private = config.opam_private_sources;
   out.repository.sources.download.user_agent = "slipway/" + std::string(version());

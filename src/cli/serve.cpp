@@ -17,6 +17,7 @@
 #include "publish/channels.hpp"
 #include "publish/folder_watch.hpp"
 #include "publish/sites.hpp"
+#include "web/opam_pages.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -242,7 +243,10 @@ Result<> serve(const Config& config) {
   opam_options.repository.is_ours = [&opam_lease] { return opam_lease.hold(); };
   TRY_ASSIGN(const auto opam, opam::Repositories::open(std::move(opam_options), catalog, clock));
   TRY_ASSIGN(auto sites_options, site_options(config));
-  sites_options.view_of = [&opam](const std::string& repository) { return opam->view_of(repository); };
+  web::OpamPages opam_pages(*opam, catalog, clock);
+  sites_options.view_of = [&opam, &opam_pages](const std::string& repository) -> publish::View* {
+    return opam->has(repository) ? &opam_pages : nullptr;
+  };
   publish::Sites sites(catalog, store, *access, clock, std::move(sites_options));
   auto registry_rules = registry_options(config);
   registry_rules.check_manifest = [&sites](const std::string& repository, const catalog::NewManifest& manifest) {

@@ -1,6 +1,7 @@
 #include "opam/index_archives.hpp"
 
 #include "base/workers.hpp"
+#include "opam/delta.hpp"
 #include "opam/package.hpp"
 #include "opam/sync.hpp"
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr auto kept_for = std::chrono::hours(1);  // after it was asked for last
 constexpr std::size_t archives_max = 24;
+constexpr std::size_t deltas_bytes_max = 8U << 20;
 
 Result<ArchivePiece> make_piece(publish::Trees& trees, const publish::OpenTree& tree,
                                 const publish::ShardEntry& shard) {
@@ -38,6 +40,34 @@ Result<publish::Representation> IndexArchives::find(publish::Trees& trees, const
       .open = [file = std::move(archive.file)](ByteRange part) -> Result<FileSlice> { return FileSlice{file, part}; }};
   if (const auto time = tree.snapshot.annotations.find(time_annotation); time != tree.snapshot.annotations.end())
     out.validators.modified = parse_rfc3339(time->second);
+  return out;
+}
+
+Result<publish::Representation> IndexArchives::find_delta(publish::Trees& trees, const publish::OpenTree& tree,
+                                                          const publish::OpenTree& old, const Digest& dictionary) {
+  TRY_ASSIGN(auto out, find(trees, tree, true));
+  TRY_ASSIGN(const auto before, archive(trees, old, true));
+  if (before.digest != dictionary) return fail(Failure::conflict, "the dictionary is not what was said of it");
+  const std::lock_guard turn(m_making);
+  const auto find_made = [&]() -> std::shared_ptr<const std::string> {
+    const std::lock_guard lock(m_mutex);
+    const auto found = std::ranges::find_if(
+        m_deltas, [&](const Delta& each) { return each.from == old.digest && each.to == tree.digest; });
+    return found == m_deltas.end() ? nullptr : found->bytes;
+  };
+  out.text = find_made();
+  if (!out.text) {
+    TRY_ASSIGN(const auto after, out.open({0, out.size}));
+    TRY_ASSIGN(auto made, make_delta({before.file, {0, before.size}}, before.digest, after));
+    out.text = std::make_shared<const std::string>(std::move(made));
+    const std::lock_guard lock(m_mutex);
+    m_deltas.push_front({old.digest, tree.digest, out.text});
+    std::size_t bytes = 0;
+    std::erase_if(m_deltas, [&](const Delta& each) { return (bytes += each.bytes->size()) > deltas_bytes_max; });
+  }
+  out.size = out.text->size();
+  out.coding = "dcz";
+  out.is_weak = true;
   return out;
 }
 

@@ -21,6 +21,11 @@ public:
   /// Of a snapshot; `is_plain`: without gzip.
   Result<publish::Representation> find(publish::Trees& trees, const publish::OpenTree& tree, bool is_plain);
 
+  /// The plain one as dcz (RFC 9842), for a client that has the one of `old`, which is `dictionary`. conflict where it
+  /// is not; too_large where that is not worth it.
+  Result<publish::Representation> find_delta(publish::Trees& trees, const publish::OpenTree& tree,
+                                             const publish::OpenTree& old, const Digest& dictionary);
+
 private:
   using Piece = std::shared_ptr<const ArchivePiece>;
   using Clock = std::chrono::steady_clock;
@@ -45,6 +50,11 @@ private:
   std::mutex m_making;  // one at a time: the next one finds what it needs
   std::mutex m_mutex;   // guards what follows
   std::list<Archive> m_made;
+  struct Delta {
+    Digest from, to;  // snapshots
+    std::shared_ptr<const std::string> bytes;
+  };
+  std::list<Delta> m_deltas;                                               // the newest first
   std::unordered_map<Digest, std::weak_ptr<const ArchivePiece>> m_pieces;  // by shard
 };
 

@@ -52,9 +52,9 @@ Repositories::Repositories(RepositoriesOptions options, catalog::Catalog& catalo
     : m_options(std::move(options)), m_catalog(catalog), m_clock(clock),
       m_view(catalog, m_options.repository.directory / "archives") {}
 
-publish::View* Repositories::view_of(const std::string& repository) {
+bool Repositories::has(const std::string& repository) {
   const std::shared_lock lock(m_mutex);
-  return m_packages.contains(repository) ? &m_view : nullptr;
+  return m_packages.contains(repository);
 }
 
 std::vector<KeptPlace> Repositories::places() {

@@ -29,8 +29,9 @@ public:
                                                     const Clock& clock);
   ~Repositories() { stop(); }
 
-  /// As publish::SiteOptions::view_of.
-  publish::View* view_of(const std::string& repository);
+  bool has(const std::string& repository);
+  /// What their sites have besides files.
+  publish::View& view() { return m_view; }
   /// From now on they are kept up to date, by way of `registry`, which is asked as somebody who may publish; until
   /// stop(), which `trees` outlives.
   void start(http::Asking registry, publish::Trees& trees);

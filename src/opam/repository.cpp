@@ -10,12 +10,14 @@ namespace {
 /// A look that brought nothing new is told this often.
 constexpr auto looked_at_precision = std::chrono::seconds(60);
 
+/// A long list of failing sources is not written with each one of them.
+constexpr std::size_t few_failing = 50;
+constexpr auto pause_of_many = std::chrono::seconds(30);
+
 std::string report_name(const SourcePlace& place) { return "opam:" + place.text(); }
 
 /// A name of a repository is no name of a folder: it has slashes.
-std::string folder_of(const SourcePlace& place) {
-  return to_hex(digest_of(as_bytes(place.text())).value().first(8)) + ".git";
-}
+std::string folder_of(const SourcePlace& place) { return to_hex(digest_of(as_bytes(place.text())).value().first(8)); }
 
 }  // namespace
 
@@ -30,9 +32,12 @@ Repository::Repository(SourcePlace place, RepositoryOptions options, catalog::Ca
       m_packages(std::move(packages)),
       m_client(registry, {.url = "this server", .repository = m_place.repository, .authorization = {}, .ca_file = {}}),
       m_sources({catalog, m_client, m_options.directory / "spool"}, m_options.sources) {
+  if (m_options.with_dates)
+    m_dates.emplace(m_place, (m_options.directory / "clones" / (folder_of(m_place) + "-history.git")).string(),
+                    catalog);
   WatcherOptions watching{.place = m_place,
                           .interval = m_options.poll,
-                          .directory = m_options.directory / "clones" / folder_of(m_place),
+                          .directory = m_options.directory / "clones" / (folder_of(m_place) + ".git"),
                           .is_ours = m_options.is_ours,
                           .withdrawn = [this] { return withdrawn(); },
                           .on_published = [this] { return look_for_sources(); },
@@ -80,6 +85,13 @@ Result<std::string> Repository::withdrawn() {
 // ---- what is told
 
 void Repository::told(const Look& look) {
+  if (look.report && look.report->moved) {
+    std::map<std::string, Timestamp> times;
+    for (const auto& name : look.report->new_packages) times.emplace(name, look.report->committed_at);
+    if (const auto noted = m_catalog.note_first_published(m_place.repository, times); !noted)
+      log::warn("the date of new packages cannot be noted", {{"error", noted.error().message}});
+  }
+  if (m_dates && look.report) m_dates->want();
   const auto done = change_state([&](RepositoryState& state) {
     const auto now = m_clock.now();
     const bool is_stale = now - state.looked_at > looked_at_precision;
@@ -96,6 +108,8 @@ void Repository::tell_sources() {
     if (const auto looked = look_for_sources(); !looked)
       log::debug("sources cannot be looked for", {{"error", looked.error().message}});
   auto now = m_sources.status();
+  const auto at = std::chrono::steady_clock::now();
+  if (now.failing.size() > few_failing && at - m_told_sources_at < pause_of_many) return;
   const auto done = change_state([&](RepositoryState& state) {
     const auto is_same = [](const SourceState& a, const SourceState& b) {
       return a.failures == b.failures && a.problem == b.problem && a.source.urls == b.source.urls;
@@ -105,6 +119,7 @@ void Repository::tell_sources() {
       return false;
     state.sources = std::move(now);
     state.sources_at = m_clock.now();
+    m_told_sources_at = at;
     return true;
   });
   if (!done) log::debug("what became of sources cannot be noted", {{"error", done.error().message}});

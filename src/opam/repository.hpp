@@ -3,6 +3,7 @@
 // fetched, and what is known of all that is told to other servers.
 
 #include "catalog/catalog.hpp"
+#include "opam/dates.hpp"
 #include "opam/packages.hpp"
 #include "opam/repository_state.hpp"
 
@@ -12,6 +13,8 @@ struct RepositoryOptions {
   std::chrono::milliseconds poll{15'000};
   /// How long a snapshot waits for the first tries of the sources that are new in it.
   std::chrono::milliseconds wait{0};
+  /// When packages were first published is read out of git's history.
+  bool with_dates = true;
   SourcesOptions sources = {};
   std::filesystem::path directory;  ///< for clones, and what is fetched
   /// As WatcherOptions has it.
@@ -54,8 +57,10 @@ private:
   const std::shared_ptr<Packages> m_packages;
   publish::RegistryClient m_client;
   Sources m_sources;
+  std::optional<Dates> m_dates;
   std::atomic<bool> m_has_others_kept{false};
   std::mutex m_state_mutex;            // guards the state in the catalog, as far as this server changes it
+  Steady m_told_sources_at{};          // guarded likewise
   bool m_has_wanted = false;           // sources: before that, what is known of them is another's; guarded likewise
   std::unique_ptr<Watcher> m_watcher;  // the last: it uses the others
 };

@@ -1,6 +1,15 @@
 #include "opam/repository_view.hpp"
 
+#include "opam/delta.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+
 namespace slipway::opam {
+
+/// Of all channels: some weeks of a busy repository.
+constexpr std::size_t moves_max = 200;
 
 std::optional<Checksum> checksum_of_path(std::string_view path) {
   const auto slash = path.find('/');
@@ -11,19 +20,57 @@ std::optional<Checksum> checksum_of_path(std::string_view path) {
 }
 
 Result<std::optional<publish::Representation>>
-RepositoryView::find(publish::Trees& trees, const publish::OpenTree& tree, std::string_view path) {
+RepositoryView::find(publish::Trees& trees, const publish::OpenTree& tree, const publish::ViewRequest& request) {
+  const auto path = request.path;
   constexpr std::string_view cache = "/cache/";
   const bool is_plain = path == "/index.tar";
   if (!is_plain && path != "/index.tar.gz" && !path.starts_with(cache)) return std::nullopt;
   auto found = path.starts_with(cache) ? find_source(trees, tree.repository, path.substr(cache.size()))
-                                       : m_archives.find(trees, tree, is_plain);
+               : is_plain              ? find_plain_index(trees, tree, request)
+                                       : m_archives.find(trees, tree, false);
   if (!found) return std::unexpected(found.error());
-  if (!path.starts_with(cache))
+  if (!path.starts_with(cache) && !found->text)
     found->open = [this, name = tree.repository, open = std::move(found->open)](ByteRange part) {
       if (part.offset == 0) count(name, "index");
       return open(part);
     };
   return std::move(*found);
+}
+
+/// Clients that can keep it as a dictionary for the next one (RFC 9842 §2.1).
+Result<publish::Representation> RepositoryView::find_plain_index(publish::Trees& trees, const publish::OpenTree& tree,
+                                                                 const publish::ViewRequest& request) {
+  auto out = find_delta(trees, tree, request);
+  if (!out) out = m_archives.find(trees, tree, true);
+  if (!out) return out;
+  const auto begin = request.site.find('/', request.site.find("://") + 3);
+  const auto base = begin == request.site.npos ? std::string_view() : request.site.substr(begin);
+  out->varies_by = "Accept-Encoding, Available-Dictionary";
+  // A snapshot of its own address never has another version.
+  if (base.find("/@") == base.npos)
+    out->fields.emplace_back("Use-As-Dictionary",
+                             fmt::format("match=\"{}/index.tar\", id=\"{}\"", base, tree.digest.text()));
+  return out;
+}
+
+/// Fails where the client has nothing that helps, or no delta can be made; what it gets then is the whole.
+Result<publish::Representation> RepositoryView::find_delta(publish::Trees& trees, const publish::OpenTree& tree,
+                                                           const publish::ViewRequest& request) {
+  static constexpr std::array<std::string_view, 1> offered = {"dcz"};
+  const auto& fields = request.headers;
+  const auto dictionary = parse_available_dictionary(fields.get("Available-Dictionary"));
+  const auto id = parse_structured_string(fields.get("Dictionary-ID"));
+  if (!dictionary || !id || fields.has("Range") || !http::choose_coding(fields.combined("Accept-Encoding"), offered))
+    return fail(Failure::not_found, "the client asks for no delta");
+  TRY_ASSIGN(const auto snapshot, Digest::parse(*id));
+  TRY_ASSIGN(const auto moves, m_catalog.tag_history(tree.repository, "", moves_max));
+  if (std::ranges::none_of(moves, [&](const auto& move) { return move.digest == snapshot.text(); }))
+    return fail(Failure::not_found, "the client has what is too old");
+  TRY_ASSIGN(const auto index, m_catalog.find_manifest(tree.repository, snapshot));
+  TRY_ASSIGN(const auto old, trees.open(tree.repository, index));
+  TRY_ASSIGN(auto out, m_archives.find_delta(trees, tree, *old, *dictionary));
+  count(tree.repository, "index");
+  return out;
 }
 
 std::map<std::string, std::map<std::string, std::uint64_t>> RepositoryView::take_downloads() {

@@ -1,7 +1,10 @@
 #pragma once
 // What an opam repository shows besides the files of its tree.
 //
-//   /index.tar.gz, /index.tar      the packages, as clients fetch them (index_archives.hpp)
+//   /index.tar.gz, /index.tar      the packages, as clients fetch them (index_archives.hpp); the plain one also as a
+//   delta
+//                                  against one that the client has, of a snapshot in the repository's history (RFC
+//                                  9842)
 //   /cache/sha256/0a/0a1b…         a source that the repository keeps, by any of its checksums (opam's manual, "repo",
 //                                  archive-mirrors): no part of a snapshot, and kept when no snapshot names it any more
 
@@ -18,12 +21,16 @@ public:
       : m_catalog(catalog), m_archives(std::move(directory)) {}
 
   Result<std::optional<publish::Representation>> find(publish::Trees& trees, const publish::OpenTree& tree,
-                                                      std::string_view path) override;
+                                                      const publish::ViewRequest& request) override;
 
   /// How often sources were sent, by repository and digest, and indexes as "index"; from the last call on.
   std::map<std::string, std::map<std::string, std::uint64_t>> take_downloads();
 
 private:
+  Result<publish::Representation> find_plain_index(publish::Trees& trees, const publish::OpenTree& tree,
+                                                   const publish::ViewRequest& request);
+  Result<publish::Representation> find_delta(publish::Trees& trees, const publish::OpenTree& tree,
+                                             const publish::ViewRequest& request);
   void count(const std::string& repository, const std::string& name);
   Result<publish::Representation> find_source(publish::Trees& trees, const std::string& repository,
                                               std::string_view path);

@@ -104,7 +104,11 @@ private:
     TRY_ASSIGN(auto blobs, m_clone.blobs());
     if (!known.empty() && m_clone.has(known)) {
       TRY_ASSIGN(const auto changes, m_clone.changes(known, m_report.commit, published_paths()));
-      for (const auto& change : changes) TRY(read_file(blobs, change));
+      for (const auto& change : changes) {
+        TRY(read_file(blobs, change));
+        if (const auto name = package_of_path(change.path); name && change.is_new && m_changes.contains(change.path))
+          m_report.new_packages.push_back(name->text());
+      }
     } else {
       TRY(read_all(blobs));
     }
@@ -209,8 +213,9 @@ private:
     m_options.on_phase("sent");
     TRY(m_options.on_ready(after));
     TRY_ASSIGN(const auto seconds, m_clone.time_of(m_report.commit));
+    m_report.committed_at = Timestamp(std::chrono::seconds(seconds));
     after.annotations[commit_annotation] = m_report.commit;
-    after.annotations[time_annotation] = rfc3339(Timestamp(std::chrono::seconds(seconds)));
+    after.annotations[time_annotation] = rfc3339(m_report.committed_at);
     if (!m_options.source.empty()) after.annotations[source_annotation] = m_options.source;
     TRY_ASSIGN(const auto index, publish::write_index(after));
     m_report.snapshot = digest_of(as_bytes(index));

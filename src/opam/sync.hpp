@@ -3,6 +3,7 @@
 // published, and moves the channel. The order is what makes an interruption harmless: a reader sees the snapshot of one
 // commit or of the next, and a pass that is begun again goes on with what is there.
 
+#include "base/clock.hpp"
 #include "publish/registry_client.hpp"
 #include "publish/tree_edit.hpp"
 #include "upstream/git.hpp"
@@ -23,10 +24,12 @@ struct Finding {
 struct SyncReport {
   std::string commit;
   Digest snapshot;
-  bool moved = false;                  ///< else the channel was there already
-  std::size_t changes = 0;             ///< files
-  std::vector<std::string> looked_at;  ///< paths: those that changed
-  std::vector<Finding> findings;       ///< of those, at most 1,000
+  bool moved = false;                     ///< else the channel was there already
+  std::size_t changes = 0;                ///< files
+  std::vector<std::string> looked_at;     ///< paths: those that changed
+  std::vector<Finding> findings;          ///< of those, at most 1,000
+  std::vector<std::string> new_packages;  ///< "NAME.VERSION": of what an earlier commit is known to lack
+  Timestamp committed_at{};               ///< of what was moved to
   /// How long each phase took.
   std::chrono::milliseconds fetching{}, reading{}, publishing{};
 };

@@ -110,9 +110,13 @@ Response Sites::answer(const Visit& visit) {
   if (const auto rule = tree.redirects.match(visit.path(), query, true)) return follow(visit, *rule);
   if (place.path.empty()) return send_elsewhere(visit, 301, "/", true);
   if (auto* view = m_options.view_of(tree.repository)) {
-    auto found = view->find(m_trees, tree, place.path);
+    const auto site = (request.secure ? "https://" : "http://") + request.host + place.base;
+    auto found =
+        view->find(m_trees, tree, {.path = place.path, .query = query, .headers = request.headers, .site = site});
     if (!found && found.error().failure == Failure::not_found) return refusal(404, found.error().message);
     if (!found) return failure_response(found.error(), request);
+    if (*found && !(*found)->elsewhere.empty())
+      return send_elsewhere(visit, 301, http::percent_encode_path((*found)->elsewhere), true);
     if (*found) return send_as_asked(visit, std::move(**found));
   }
   const auto page = page_of(m_trees, tree, visit.path(), place.listing);
@@ -166,7 +170,7 @@ Result<Representation> Sites::represent(const Visit& visit, const File& file) {
                      .validators = {.etag = "\"" + digest.text() + "\""},
                      .size = blob.size,
                      .coding = variant ? name_of(variant->coding) : std::string_view(),
-                     .is_negotiated = !file.variants.empty(),
+                     .varies_by = file.variants.empty() ? "" : "Accept-Encoding",
                      .is_lasting = is_fingerprinted(file.path),
                      .open = {}};
   if (m_clock.now() - blob.created_at >= settled_after) out.validators.modified = blob.created_at;
@@ -196,7 +200,8 @@ Response Sites::send_as_asked(const Visit& visit, Representation&& bytes) {
   if (condition == Precondition::not_modified) return send_part(visit, std::move(bytes), 304, {});
 
   const auto size = bytes.size;
-  const auto range = wants_part(visit.request) ? http::applicable_range(fields, bytes.validators) : std::string_view();
+  const auto range = wants_part(visit.request) && !bytes.is_weak ? http::applicable_range(fields, bytes.validators)
+                                                                 : std::string_view();
   const auto wish = http::parse_range(range, size);
   if (const auto* part = std::get_if<ByteRange>(&wish)) return send_part(visit, std::move(bytes), 206, *part);
   if (std::holds_alternative<http::WholeBody>(wish)) return send_part(visit, std::move(bytes), 200, {0, size});
@@ -210,8 +215,10 @@ Response Sites::send_part(const Visit& visit, Representation&& bytes, int status
   Response out = Response::empty(status);
   out.headers.add("Cache-Control",
                   cache_control(visit.is_public, is_page && (visit.place.snapshot || bytes.is_lasting)));
+  if (bytes.is_weak) bytes.validators.etag.insert(0, "W/");
   http::add_validators(out.headers, bytes.validators);
-  if (bytes.is_negotiated) out.headers.add("Vary", "Accept-Encoding");
+  if (!bytes.varies_by.empty()) out.headers.add("Vary", std::string(bytes.varies_by));
+  for (auto& [name, value] : bytes.fields) out.headers.add(std::move(name), std::move(value));
   if (status == 304) return out;
   out.headers.add("Content-Type", std::move(bytes.media_type));
   out.headers.add("X-Content-Type-Options", "nosniff");
@@ -220,6 +227,14 @@ Response Sites::send_part(const Visit& visit, Representation&& bytes, int status
   if (status == 206)
     out.headers.add("Content-Range",
                     fmt::format("bytes {}-{}/{}", part.offset, part.offset + part.length - 1, bytes.size));
+  if (bytes.text && part.length == bytes.text->size()) {
+    out.body = std::move(bytes.text);
+    return out;
+  }
+  if (bytes.text) {
+    out.body = bytes.text->substr(part.offset, part.length);
+    return out;
+  }
   auto slice = visit.request.method == Method::head ? FileSlice{nullptr, part} : bytes.open(part);
   out.otherwise = [request = &visit.request, lost = std::move(bytes.lost)](const Error& error) {
     lost();

@@ -1,6 +1,7 @@
 #include "upstream/git.hpp"
 
 #include "base/text.hpp"
+#include "upstream/git_command.hpp"
 
 #include <algorithm>
 #include <array>
@@ -73,15 +74,19 @@ std::string without_password(const std::string& url) {
   return colon < at ? url.substr(0, colon) + url.substr(at) : url;
 }
 
-Command GitClone::git(std::vector<std::string> arguments) const {
-  Command out{.arguments = {"git", "--git-dir", m_directory}, .environment = {}, .directory = {}};
+Command git_command(const std::string& directory, std::vector<std::string> arguments, int stop_fd) {
+  Command out{.arguments = {"git", "--git-dir", directory}, .environment = {}, .directory = {}};
   out.arguments.insert(out.arguments.end(), std::make_move_iterator(arguments.begin()),
                        std::make_move_iterator(arguments.end()));
   // Nobody is there to be asked for a password, and nothing but a transport is to be run for an address.
   out.environment = {"GIT_TERMINAL_PROMPT=0", "GIT_ALLOW_PROTOCOL=file:git:http:https:ssh", "LC_ALL=C"};
   if (!::getenv("GIT_SSH_COMMAND")) out.environment.emplace_back("GIT_SSH_COMMAND=ssh -oBatchMode=yes");
-  out.stop_fd = m_stop_fd;
+  out.stop_fd = stop_fd;
   return out;
+}
+
+Command GitClone::git(std::vector<std::string> arguments) const {
+  return git_command(m_directory, std::move(arguments), m_stop_fd);
 }
 
 Result<GitClone> GitClone::open(const std::string& directory, GitSource source, int stop_fd) {
@@ -176,7 +181,7 @@ Result<std::vector<GitChange>> GitClone::changes(const std::string& from, const 
     take_until(line, ' ');
     const auto object = take_until(line, ' ');
     if (!is_object_name(object) || path.empty()) return strange(line);
-    out.push_back(entry(mode, object, path));
+    out.push_back({entry(mode, object, path), line == "A"});
   }
   std::ranges::sort(out, {}, &GitChange::path);
   return out;

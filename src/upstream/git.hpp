@@ -25,7 +25,9 @@ struct GitFile {
 };
 
 /// One path that is not the same in two commits. Without object and `what`: it is gone.
-using GitChange = GitFile;
+struct GitChange : GitFile {
+  bool is_new = false;  ///< the earlier one has nothing there
+};
 
 /// Not safe for concurrent use. Errors: unavailable where the other side, or git, does not answer in time or is told to
 /// stop; io, with git's own words.

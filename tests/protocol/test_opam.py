@@ -1,7 +1,11 @@
 """Opam repositories that the real server makes of git repositories; clients/opam.sh has the real client."""
 
+import base64
 import gzip
+import hashlib
 import random
+import re
+import subprocess
 import threading
 import time
 import unittest
@@ -82,6 +86,49 @@ class OpamTest(OpamCase):
         git.git("reset", "--quiet", "--hard", first)
         self.assertIsCommit(git, first, self.wait_for(server, first))
         self.assertEqual(server.request("GET", "/opam/index.tar.gz")["ETag"], answer["ETag"])
+
+    def test_who_has_an_older_index_can_get_what_changed(self):
+        """Compression Dictionary Transport (RFC 9842)."""
+        git = self.source()
+        source = random.Random(3)
+        for number in range(400):
+            git.write(f"packages/p{number}/p{number}.1/opam", opam_file(source.randbytes(300).hex()))
+        first = git.commit()
+        server = self.serve_opam(git)
+        self.wait_for(server, first)
+        old = server.request("GET", "/opam/index.tar")
+        fields = dict(re.findall(r'(\w+)="([^"]*)"', old["Use-As-Dictionary"]))
+        self.assertEqual(fields, {"match": "/opam/index.tar", "id": old["X-Slipway-Snapshot"]})
+        git.write("packages/q/q.1/opam", opam_file("new"))
+        second = git.commit()
+        self.wait_for(server, second)
+        new = server.request("GET", "/opam/index.tar")
+
+        def ask(dictionary=old.body, number=fields["id"], codings="gzip, dcz", more=()):
+            digest = base64.b64encode(hashlib.sha256(dictionary).digest()).decode()
+            return server.request("GET", "/opam/index.tar", [
+                ("Accept-Encoding", codings), ("Available-Dictionary", f":{digest}:"), ("Dictionary-ID", f'"{number}"'),
+                *more])
+
+        answer = ask()
+        self.assertEqual((answer.status, answer["Content-Encoding"]), (200, "dcz"))
+        self.assertEqual(answer["Vary"], "Accept-Encoding, Available-Dictionary")
+        self.assertLess(len(answer.body), 1000)
+        self.assertEqual(answer.body[:40], bytes.fromhex("5e2a4d1820000000") + hashlib.sha256(old.body).digest())
+        folder = self.folder()
+        (folder / "old").write_bytes(old.body)
+        (folder / "delta").write_bytes(answer.body[40:])
+        subprocess.run(["zstd", "-dq", "--patch-from=old", "delta", "-o", "new"], cwd=folder, check=True)
+        self.assertEqual((folder / "new").read_bytes(), new.body)
+        self.assertEqual(answer["ETag"], "W/" + new["ETag"])
+        self.assertStatus(ask(more=[("If-None-Match", answer["ETag"])]), 304)
+        for other in (ask(dictionary=b"something else"), ask(codings="gzip"), ask(codings="dcz;q=0"), ask(number="x"),
+                      ask(number="sha256:" + "0" * 64), ask(number='\\'), ask(more=[("Range", "bytes=0-")])):
+            self.assertEqual((other.body, other["Content-Encoding"]), (new.body, None))
+        self.assertEqual(ask(dictionary=new.body, number=new["X-Slipway-Snapshot"])["Content-Encoding"], "dcz")
+        for bad in (":", "::", ":" + "A" * 44 + ":", "x" * 5000):
+            self.assertStatus(server.request("GET", "/opam/index.tar", [("Accept-Encoding", "dcz"),
+                                                                        ("Available-Dictionary", bad)]), 200)
 
     def test_what_is_published_outlives_its_source(self):
         git = self.source()

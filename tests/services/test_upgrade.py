@@ -112,7 +112,7 @@ class UpgradeTest(PostgresFaultsTest):
         for server in self.servers:
             server.stop()
         applied = self.postgres_count("SELECT COUNT(*) FROM migration")
-        undone = self.sql("DROP TABLE report; DROP TABLE tally; DROP TABLE pin; DROP TABLE lease; ALTER TABLE pack DROP COLUMN announced_at; "
+        undone = self.sql("DROP TABLE report; DROP TABLE tally; DROP TABLE first_published; DROP TABLE pin; DROP TABLE lease; ALTER TABLE pack DROP COLUMN announced_at; "
                           "ALTER TABLE tag_history DROP COLUMN event; DROP INDEX tag_name; "
                           "DELETE FROM migration WHERE version > 5;")
         self.assertEqual(undone.returncode, 0, undone.stderr)

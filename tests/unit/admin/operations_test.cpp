@@ -98,8 +98,8 @@ TEST_F(OperationsTest, EveryOneRuns) {
   // What removes comes last: repositories after tags.
   std::vector<const Operation*> ordered;
   for (const auto& operation : operations()) ordered.push_back(&operation);
-  std::ranges::stable_sort(ordered, {}, [](const Operation* one) {
-    return one->name == "repo/rm" ? 2 : one->name == "tag/rm" ? 1 : 0;
+  std::ranges::sort(ordered, {}, [](const Operation* one) {
+    return std::pair(one->name == "repo/rm" ? 2 : one->name == "tag/rm" ? 1 : 0, one);  // else in the table's order
   });
   for (const auto* operation : ordered) {
     EXPECT_TRUE(names.insert(operation->name).second) << operation->name;

@@ -14,7 +14,7 @@ protected:
     return m_trees.open("opam", m_catalog->find_tag("opam", "live").value()).value();
   }
   Result<std::optional<publish::Representation>> find(const std::string& path) {
-    return m_view.find(m_trees, *tree(), path);
+    return m_view.find(m_trees, *tree(), {.path = path, .query = {}, .headers = {}});
   }
   std::string bytes_of(const std::string& path) {
     const auto found = find(path);
@@ -44,7 +44,7 @@ TEST_F(OpamViewTest, MakesArchivesOfSnapshots) {
 
   // Another server, which has made nothing so far, makes the same.
   RepositoryView other(*m_catalog, m_directory / "elsewhere");
-  EXPECT_EQ((*other.find(m_trees, *tree(), "/index.tar.gz"))->validators.etag,
+  EXPECT_EQ((*other.find(m_trees, *tree(), {.path = "/index.tar.gz", .query = {}, .headers = {}}))->validators.etag,
             "\"" + digest_of(as_bytes(first)).text() + "\"");
   const auto unnamed = std::filesystem::directory_iterator((m_directory / "elsewhere").string());
   EXPECT_EQ(unnamed, std::filesystem::directory_iterator());
@@ -99,9 +99,10 @@ TEST_F(OpamViewTest, TellsWhatCannotBeRead) {
   sync();
   const auto opened = tree();
   m_store.plan.arm(1, test::Fault::before, Failure::unavailable);
-  EXPECT_EQ(m_view.find(m_trees, *opened, "/index.tar.gz").error().failure, Failure::unavailable);
+  EXPECT_EQ(m_view.find(m_trees, *opened, {.path = "/index.tar.gz", .query = {}, .headers = {}}).error().failure,
+            Failure::unavailable);
   m_store.plan.disarm();
-  EXPECT_TRUE(m_view.find(m_trees, *opened, "/index.tar.gz"));
+  EXPECT_TRUE(m_view.find(m_trees, *opened, {.path = "/index.tar.gz", .query = {}, .headers = {}}));
 }
 
 }  // namespace

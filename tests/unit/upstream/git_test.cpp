@@ -2,6 +2,7 @@
 
 #include "base/wake.hpp"
 #include "support/git_repository.hpp"
+#include "upstream/git_history.hpp"
 
 #include <gmock/gmock.h>
 
@@ -16,7 +17,8 @@ protected:
     return GitClone::open((m_directory.path() / "clone").string(), {m_source.path(), "main"}).value();
   }
 
-  static std::vector<std::string> paths(const std::vector<GitFile>& files) {
+  template <typename File>
+  static std::vector<std::string> paths(const std::vector<File>& files) {
     std::vector<std::string> out;
     for (const auto& file : files) out.push_back(file.path + (file.object.empty() ? "(" + file.what + ")" : ""));
     return out;
@@ -51,11 +53,49 @@ TEST_F(GitTest, TellsWhatChanged) {
   const auto changes = clone.changes(first, third, {"packages"}).value();
   EXPECT_THAT(paths(changes),
               ElementsAre("packages/a/opam", "packages/b/opam()", "packages/c \n/opam", "packages/d(a symbolic link)"));
+  EXPECT_FALSE(changes[0].is_new);
+  EXPECT_TRUE(changes[2].is_new);
   auto blobs = clone.blobs().value();
   EXPECT_EQ(blobs.read(changes[0].object, 10).value(), "a2");
   EXPECT_EQ(blobs.read(changes[0].object, 1).error().failure, Failure::too_large);
   EXPECT_EQ(blobs.read(changes[2].object, 10).value(), "");
   EXPECT_FALSE(blobs.read(std::string(40, '0'), 10));
+}
+
+TEST_F(GitTest, KnowsWhenFilesCame) {
+  const auto commit_at = [&](const std::string& seconds) {
+    ::setenv("GIT_COMMITTER_DATE", (seconds + " +0000").c_str(), 1);
+    auto out = m_source.commit();
+    ::unsetenv("GIT_COMMITTER_DATE");
+    return out;
+  };
+  m_source.write("packages/a", "1");
+  m_source.write("other", "1");
+  const auto first = commit_at("1000000000");
+  m_source.write("packages/a", "2");
+  m_source.write("packages/b", "the same");
+  const auto second = commit_at("1000000010");
+  m_source.remove("packages/a");
+  m_source.write("packages/c", "the same");
+  const auto third = commit_at("1000000020");
+  m_source.write("packages/a", "2");
+  commit_at("1000000030");
+
+  GitHistory history((m_directory.path() / "history").string(), {m_source.path(), "main"});
+  EXPECT_TRUE(history.fetch());
+  const auto added = [&](const std::string& since) {
+    std::vector<std::string> out;
+    EXPECT_TRUE(history.for_each_added(since, "packages", [&](std::string_view path, std::int64_t seconds) {
+      out.push_back(std::string(path) + " " + std::to_string(seconds - 1'000'000'000));
+    }));
+    return out;
+  };
+  EXPECT_THAT(added(""), ElementsAre("packages/a 30", "packages/c 20", "packages/b 10", "packages/a 0"));
+  EXPECT_THAT(added(second), ElementsAre("packages/a 30", "packages/c 20"));
+  EXPECT_EQ(added(std::string(40, '0')).size(), 4U);
+  m_source.git({"reset", "--quiet", "--hard", first});
+  EXPECT_EQ(history.fetch().value(), first);
+  EXPECT_THAT(added(third), ElementsAre("packages/a 0"));
 }
 
 TEST_F(GitTest, FollowsABranchThatWasRewound) {
