@@ -145,7 +145,7 @@ class Run:
     wait_ms: float = 0  # of pushes: from the last byte sent to the answer, the median
 
 
-def wrk(url, connections, seconds, threads=1, accept="*/*", strict=True, numbers=0, paths=()):
+def wrk(url, connections, seconds, threads=1, accept="*/*", strict=True, numbers=0, paths=(), headers=None):
     """GETs a URL over keep-alive connections, as fast as they come back (a closed loop).
 
     With `numbers` each request replaces ######## in the URL by a random number below that; with `paths` each takes one
@@ -155,7 +155,8 @@ def wrk(url, connections, seconds, threads=1, accept="*/*", strict=True, numbers
         listing.write("\n".join(paths))
         listing.flush()
         command = ["wrk", "-c", str(connections), "-t", str(threads), "-d", f"{seconds}s", "--timeout", "30s", "-s",
-                   str(WRK_SCRIPT), "-H", f"Accept: {accept}", url, "--", str(numbers), *[listing.name] * bool(paths)]
+                   str(WRK_SCRIPT), "-H", f"Accept: {accept}",
+                   *[word for name, value in (headers or {}).items() for word in ("-H", f"{name}: {value}")], url, "--", str(numbers), *[listing.name] * bool(paths)]
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise LoadError(f"wrk {url}: {done.stderr.strip() or done.stdout.strip()}")

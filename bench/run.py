@@ -6,6 +6,7 @@
     ./dev bench --only 'push 4 KiB'   the cases whose titles have that in them; --list prints the titles
     ./dev bench --services            Slipway on Ceph and PostgreSQL beside docker-registry on the same Ceph, 20 minutes
     ./dev bench --sites               folders as sites, beside nginx and rsync; what one change of a million files costs
+    ./dev bench --opam            opam repositories, beside git, opam admin and nginx; --tree DIR for a real one
     ./dev bench --scale               what one Slipway costs at 10,000, 100,000 and 1,000,000 manifests
     ./dev bench --record DIR          both, and the result as a page with tables and plots, and every sample, in DIR
     ./dev bench --render DIR          makes page and plots anew from the samples there, and measures nothing
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import cases
 import load
+import opam_cases
 import peers
 import record
 import report
@@ -46,6 +48,9 @@ def arguments():
     parser.add_argument("--scale", action="store_true", help="grow one server instead of comparing several")
     parser.add_argument("--services", action="store_true", help="with the bytes in Ceph, which needs 16 GiB of memory")
     parser.add_argument("--sites", action="store_true", help="folders as sites, with --scale only the one that grows")
+    parser.add_argument("--opam", action="store_true", help="opam repositories: merges until they are live, and serving")
+    parser.add_argument("--tree", type=Path, metavar="DIR",
+                        help="with --opam: a folder with packages/ and repo, such as a checkout of ocaml/opam-repository")
     parser.add_argument("--record", type=Path, metavar="DIR", help="compare and grow, and write the result there")
     parser.add_argument("--render", type=Path, metavar="DIR", help="write page and plots from DIR/samples.json")
     parser.add_argument("--only", action="append", metavar="CASE", help="cases with this in their title; repeatable")
@@ -63,7 +68,8 @@ def arguments():
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="the tables once more, as Markdown")
     args = parser.parse_args()
     args.cases, args.known = ((service_cases.CASES, services.PEERS) if args.services else
-                              (sites.CASES, sites.PEERS) if args.sites else (cases.CASES, rounds.PEERS))
+                              (sites.CASES, sites.PEERS) if args.sites else
+                              (opam_cases.CASES, opam_cases.PEERS) if args.opam else (cases.CASES, rounds.PEERS))
     args.rounds = args.rounds or (1 if args.quick else 7)
     args.seconds = args.seconds or (1 if args.quick else 2)
     return args
@@ -98,7 +104,11 @@ def compare(args, scratch, servers_on, load_on):
                 "versions": {peer.name: peers.version(peer) for peer in chosen_peers}}
     if args.sites:
         settings["absent"] |= sites.absent()
-    measure_cases = sites.measure if args.sites else rounds.measure
+    if args.opam:
+        settings["absent"] |= opam_cases.absent()
+        settings |= {"opam": True, "tree": str(args.tree) if args.tree else "",
+                     "packages": opam_cases.QUICK_PACKAGES if args.quick else opam_cases.PACKAGES}
+    measure_cases = sites.measure if args.sites else opam_cases.measure if args.opam else rounds.measure
     with services.Services() if args.services else contextlib.nullcontext():
         samples, settings["failures"] = measure_cases(chosen_cases(args.cases, args.only), chosen_peers, scratch,
                                                       settings, servers_on, load_on)
@@ -121,7 +131,7 @@ def measure(args):
         if args.sites and not args.no_scale:
             result.site_scale = site_scale.measure(scratch, args.seconds, servers_on, load_on, args.quick,
                                                    args.manifests)
-        elif args.scale or args.record and not args.no_scale and not args.services:
+        elif args.scale or args.record and not (args.no_scale or args.services or args.opam):
             result.scale = scale.measure(scratch, args.seconds, servers_on, load_on, args.quick, args.manifests)
     return result
 

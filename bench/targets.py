@@ -58,9 +58,21 @@ SITES = [
     Target("100 MiB file GET ÷ nginx", ("GET file",), "speed_ratio", "nginx", least=0.95),
 ]
 
+# Opam repositories (opam_cases.py).
+OPAM = [
+    Target("first publication, s", ("first publication",), "rate", most=10),
+    Target("a merge until it is live, s", ("a merge until it is live",), "rate", most=1),
+    Target("a merge ÷ git pull and opam admin index", ("a merge until it is live",), "speed_ratio", "nginx", most=1),
+    Target("source GET ÷ nginx", ("GET source",), "speed_ratio", "nginx", least=0.95),
+    Target("memory, MiB", ("resident memory",), "rate", most=256),
+]
+
 
 def of(settings):
-    return SERVICES if settings.get("services") else SITES if settings.get("sites") else TARGETS
+    for name, wanted in (("services", SERVICES), ("sites", SITES), ("opam", OPAM)):
+        if settings.get(name):
+            return wanted
+    return TARGETS
 
 
 def judge(wanted, results, scale, failures=()):

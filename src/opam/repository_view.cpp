@@ -89,7 +89,7 @@ Result<publish::Representation> RepositoryView::find_source(publish::Trees& tree
                                                             std::string_view path) {
   const auto checksum = checksum_of_path(path);
   if (!checksum) return fail(Failure::not_found, "no source is at this path");
-  TRY_ASSIGN(const auto pin, m_catalog.find_pin(repository, checksum->text()));
+  TRY_ASSIGN(const auto pin, find_pin(repository, *checksum));
   const auto& [digest, blob] = pin;
   publish::Representation out{.media_type = "application/octet-stream",
                               .validators = {.etag = "\"" + digest.text() + "\"", .modified = blob.created_at},
@@ -100,8 +100,24 @@ Result<publish::Representation> RepositoryView::find_source(publish::Trees& tree
     if (part.offset == 0) count(repository, pin.digest.text());
     return trees.open_blob(repository, pin.digest, pin.blob, part);
   };
-  out.lost = [&trees, repository, pin] { trees.forget_blob(repository, pin.digest); };
+  out.lost = [this, &trees, repository, pin, key = repository + '\n' + checksum->text()] {
+    trees.forget_blob(repository, pin.digest);
+    const std::lock_guard lock(m_mutex);
+    m_pins.erase(key);
+  };
   return out;
+}
+
+Result<catalog::NamedBlob> RepositoryView::find_pin(const std::string& repository, const Checksum& checksum) {
+  const auto key = repository + '\n' + checksum.text();
+  {
+    const std::lock_guard lock(m_mutex);
+    if (const auto* known = m_pins.find(key)) return *known;
+  }
+  TRY_ASSIGN(auto found, m_catalog.find_pin(repository, checksum.text()));
+  const std::lock_guard lock(m_mutex);
+  m_pins.put(key, found, key.size() + sizeof found + found.blob.location.key.size());
+  return found;
 }
 
 }  // namespace slipway::opam

@@ -8,6 +8,7 @@
 //   /cache/sha256/0a/0a1b…         a source that the repository keeps, by any of its checksums (opam's manual, "repo",
 //                                  archive-mirrors): no part of a snapshot, and kept when no snapshot names it any more
 
+#include "base/bounded_map.hpp"
 #include "opam/index_archives.hpp"
 #include "opam/package.hpp"
 
@@ -18,7 +19,7 @@ class RepositoryView final : public publish::View {
 public:
   /// Archives lie below `directory`.
   RepositoryView(catalog::Catalog& catalog, std::filesystem::path directory)
-      : m_catalog(catalog), m_archives(std::move(directory)) {}
+      : m_catalog(catalog), m_archives(std::move(directory)), m_pins(pins_max, pins_bytes_max) {}
 
   Result<std::optional<publish::Representation>> find(publish::Trees& trees, const publish::OpenTree& tree,
                                                       const publish::ViewRequest& request) override;
@@ -35,9 +36,15 @@ private:
   Result<publish::Representation> find_source(publish::Trees& trees, const std::string& repository,
                                               std::string_view path);
 
+  static constexpr std::size_t pins_max = 50'000, pins_bytes_max = 16U << 20;
+
+  Result<catalog::NamedBlob> find_pin(const std::string& repository, const Checksum& checksum);
+
   catalog::Catalog& m_catalog;
   IndexArchives m_archives;
-  std::mutex m_mutex;  // guards the next
+  std::mutex m_mutex;  // guards what follows
+  /// By repository and checksum, where they lay when they were asked for last. A pin stays as long as its repository.
+  BoundedMap<std::string, catalog::NamedBlob> m_pins;
   std::map<std::string, std::map<std::string, std::uint64_t>> m_downloads;
 };
 
