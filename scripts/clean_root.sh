@@ -46,7 +46,7 @@ copy_project() { # copy_project ROOT
 # The tools that scripts/tools.sh builds go along: Debian 12 has no Go and no Rust that could build them.
 copy_tools() { # copy_tools ROOT
   local name path
-  for name in buildctl buildkitd crane oras regctl sccache conformance conformance-1.1.1; do
+  for name in buildctl buildkitd crane oras regctl sccache conformance conformance-1.1; do
     path=$(scripts/tools.sh "$name") || continue # its test tells, too
     install -D "$path" "$1/root/.cache/slipway/tools/$(basename "$(dirname "$path")")/$(basename "$path")"
   done

@@ -5,8 +5,7 @@
 # usage: scripts/conformance.sh      (SLIPWAY_BIN names the program; else the release build is taken)
 #
 # A line for each run, and one for each case that failed or was skipped. Exit status: 0 if every case passed but those
-# whose skip scripts/conformance_report.py expects; 1 if not; 77 if a suite cannot be had, which is 1 under CI: no module
-# proxy offers them, so on a new machine they have to be put where scripts/tools.sh says.
+# whose skip scripts/conformance_report.py expects; 1 if not; 77 if a suite cannot be had, which is 1 under CI.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -77,7 +76,7 @@ run() { # run NAME anybody|user COMMAND...
 # Settings that the caller exported for another registry must not reach the suites.
 for variable in "${!OCI_@}"; do unset "$variable"; done
 current=$(tool conformance)
-old=$(tool conformance-1.1.1)
+old=$(tool conformance-1.1)
 rm -rf "$results"
 mkdir -p "$results"
 htpasswd -Bbc "$results/htpasswd" "$user" "$password" 2>/dev/null

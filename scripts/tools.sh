@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the path of a program that Debian does not have, or not in this form, and the tests want: clients and suites
 # written in Go, one in Rust, one in JavaScript; and servers that the benchmarks measure beside ours.
-# usage: scripts/tools.sh NAME       (buildctl, buildkitd, crane, oras, regctl, sccache, conformance, conformance-1.1.1,
+# usage: scripts/tools.sh NAME       (buildctl, buildkitd, crane, oras, regctl, sccache, conformance, conformance-1.1,
 #                                     distribution, zot, axe)
 #
 # Each is pinned, built once and kept below $SLIPWAY_TOOLS (~/.cache/slipway/tools), outside the project, so that a
@@ -14,6 +14,8 @@ shopt -s inherit_errexit
 module=  # what go downloads; empty if it offers the program nowhere
 package= # the folder of the module that holds the program
 tags=    # for go's build constraints, where the module wants some
+sum=     # of the module, where Go's checksum database may not tell
+go=(build -buildvcs=false)
 crate=   # what cargo downloads instead
 archive= # what npm downloads instead, of which `program` is a file
 name=${1:-}
@@ -23,7 +25,7 @@ case $name in
   oras) program=oras version=v1.3.3 module=oras.land/oras package=./cmd/oras ;;
   regctl) program=regctl version=v0.11.5 module=github.com/regclient/regclient package=./cmd/regctl ;;
   conformance)
-    program=conformance version=967efdc079b9
+    program=conformance version=v0.0.0-20260831232431-97274622c111
     module=github.com/opencontainers/distribution-spec/conformance package=.
     ;;
   distribution) program=registry version=v3.1.1 module=github.com/distribution/distribution/v3 package=./cmd/registry ;;
@@ -39,8 +41,13 @@ case $name in
     program=axe.min.js version=4.10.3 archive=axe-core
     sha256=0f2b4d7dcdf7d1219df8d1959ad68e565f51d14c3f0d88bb71cd59abeb956292
     ;;
-  # The suite that this one replaced, a Go test and no program: `go test -c` in conformance/ of distribution-spec.
-  conformance-1.1.1) program=conformance version=1.1.1 ;;
+  # The suite that this one replaced, a Go test and no program, as it stood shortly before 1.1: the last version that
+  # somebody asked a module proxy for. Go's checksum database may not know it, so what it must be is told here.
+  conformance-1.1)
+    program=conformance version=v0.0.0-20231101194043-f2182352d4cc
+    module=github.com/opencontainers/distribution-spec/conformance package=. go=(test -c)
+    sum=h1:jL+CgYEEZluGb08ZcLpEyhn389kNMlwrWOHaIqXazq0=
+    ;;
   *)
     printf 'tools.sh: there is no tool "%s"\n' "$name" >&2
     exit 2
@@ -79,14 +86,15 @@ field() { sed -n "s/^\t\"$1\": \"\(.*\)\",\{0,1\}\$/\1/p"; }
 # Not `go install`, which asks for a list of all versions as well, and not every module proxy has that.
 build() { # build FILE
   local answer source
-  if ! answer=$(go mod download -json "$module@$version"); then
+  if ! answer=$(GONOSUMDB=${sum:+$module} go mod download -json "$module@$version"); then
     not_to_be_had "$(field Error <<<"$answer")"
   fi
+  [ -z "$sum" ] || [ "$sum" = "$(field Sum <<<"$answer")" ] || not_to_be_had "$module@$version is not what it was"
   source=$(field Dir <<<"$answer")
   # Whatever the caller set for projects of their own must not change what is built; the lock is not go's to keep.
   if ! (
     cd "$source"
-    GOFLAGS='' GOWORK=off CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags "$tags" -o "$1" "$package" 9>&- >&2
+    GOFLAGS='' GOWORK=off CGO_ENABLED=0 go "${go[@]}" -trimpath -tags "$tags" -o "$1" "$package" 9>&- >&2
   ); then
     not_to_be_had "go could not build $module@$version"
   fi
