@@ -54,6 +54,12 @@ public:
     const std::lock_guard lock(m_mutex);
     m_answers.push_back(std::move(text));
   }
+  /// As if it were new.
+  void clear() {
+    const std::lock_guard lock(m_mutex);
+    m_answers.clear();
+    m_requests.clear();
+  }
   /// Heads and bodies, as they came.
   std::vector<std::string> requests() {
     const std::lock_guard lock(m_mutex);
