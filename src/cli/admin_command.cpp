@@ -15,11 +15,15 @@
 
 namespace slipway::cli {
 
+/// The first look at a large git repository, or at every byte of a large store.
+constexpr auto longest_operation = std::chrono::minutes(10);
+
 Result<Json> ask_server(const ServerAccess& server, const admin::Operation& operation,
                         const admin::Parameters& parameters) {
   http::ClientRequest request{
       .method = operation.changes ? "POST" : "GET", .url = server.url, .ca_file = server.ca_file};
   request.target = "/api/v1/" + std::string(operation.name);
+  if (operation.changes) request.timeout = request.stall_timeout = longest_operation;
   char separator = '?';
   for (const auto& [name, value] : parameters) {
     request.target += separator + http::percent_encode(name) + "=" + http::percent_encode(value);

@@ -46,7 +46,7 @@ void Dates::work() {
 }
 
 Result<> Dates::read() {
-  const auto name = "opam-dates:" + m_place.text();
+  const auto name = dates_report_name(m_place);
   TRY_ASSIGN(const auto known, m_catalog.report(name));
   if (known) return {};
   upstream::GitHistory history(m_directory, m_place.source, m_stop.fd());

@@ -11,6 +11,9 @@
 
 namespace slipway::opam {
 
+/// The report that says that it was read.
+inline std::string dates_report_name(const SourcePlace& place) { return "opam-dates:" + place.text(); }
+
 /// Safe to call from any thread.
 class Dates {
 public:

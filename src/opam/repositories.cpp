@@ -96,7 +96,9 @@ Result<> Repositories::add(const SourcePlace& place, std::optional<std::chrono::
   if (places().size() >= added_max) return fail(Failure::busy, "there are 1,000 opam repositories already");
   Json value{{"git", place.source.url}, {"branch", place.source.branch}};
   if (poll) value["poll_ms"] = poll->count();
-  TRY(m_catalog.set_setting(std::string(added_prefix) + place.text(), value.dump()));
+  // Of two servers that are told of one place at once, one is first.
+  TRY_ASSIGN(const auto added, m_catalog.setting_or(std::string(added_prefix) + place.text(), value.dump()));
+  if (added != value.dump()) return fail(Failure::conflict, place.text() + " was added meanwhile, of another source");
   TRY(read_added());
   run_all();
   return {};
@@ -108,7 +110,7 @@ Result<> Repositories::remove(const SourcePlace& place) {
     return fail(Failure::denied,
                 fmt::format("{} is in the configuration: take it out of opam.repositories there", place.text()));
   TRY(m_catalog.remove_setting(std::string(added_prefix) + place.text()));
-  TRY(m_catalog.remove_report(std::string(added_prefix) + place.text()));
+  for (const auto& report : reports_of(place)) TRY(m_catalog.remove_report(report));
   TRY(read_added());
   run_all();
   return {};

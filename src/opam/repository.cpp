@@ -21,6 +21,8 @@ std::string folder_of(const SourcePlace& place) { return to_hex(digest_of(as_byt
 
 }  // namespace
 
+std::vector<std::string> reports_of(const SourcePlace& place) { return {report_name(place), dates_report_name(place)}; }
+
 Result<RepositoryState> state_of(catalog::Catalog& catalog, const SourcePlace& place) {
   TRY_ASSIGN(const auto report, catalog.report(report_name(place)));
   return report ? RepositoryState::parse(report->value) : RepositoryState();
@@ -51,19 +53,23 @@ Result<> Repository::look_for_sources() {
   TRY_ASSIGN(const auto index, m_catalog.find_tag(m_place.repository, m_place.channel));
   TRY_ASSIGN(const auto tree, m_trees.open(m_place.repository, index));
   TRY_ASSIGN(const auto list, m_packages->read(m_trees, m_place.repository, tree->snapshot));
+  return want(list);
+}
+
+Result<> Repository::want(const PackageList& packages) {
   const std::lock_guard lock(m_state_mutex);
   if (!m_has_wanted) {
     TRY_ASSIGN(auto known, state_of(m_catalog, m_place));
     m_sources.remember(std::move(known.sources.failing));
   }
-  TRY(m_sources.want(sources_of(list)));
+  TRY(m_sources.want(sources_of(packages)));
   m_has_wanted = true;
   return {};
 }
 
 Result<> Repository::wait_for_sources(const publish::Snapshot& snapshot) {
   TRY_ASSIGN(const auto list, m_packages->read(m_trees, m_place.repository, snapshot));
-  TRY(m_sources.want(sources_of(list)));
+  TRY(want(list));
   if (!m_sources.wait_for_first_tries(m_options.wait))
     log::info("publishing although sources are still being fetched", {{"repository", m_place.repository}});
   return {};

@@ -44,6 +44,7 @@ public:
 
 private:
   Result<> look_for_sources();
+  Result<> want(const PackageList& packages);
   Result<> wait_for_sources(const publish::Snapshot& snapshot);
   Result<std::string> withdrawn();
   void told(const Look& look);
@@ -64,6 +65,9 @@ private:
   bool m_has_wanted = false;           // sources: before that, what is known of them is another's; guarded likewise
   std::unique_ptr<Watcher> m_watcher;  // the last: it uses the others
 };
+
+/// Of the catalog: all that servers note of a repository.
+std::vector<std::string> reports_of(const SourcePlace& place);
 
 /// What is known of a repository; an empty state where nothing is.
 Result<RepositoryState> state_of(catalog::Catalog& catalog, const SourcePlace& place);

@@ -21,7 +21,7 @@ constexpr std::size_t feed_entries = 50;
 constexpr std::size_t listed_max = 100;      // of a status page
 constexpr std::size_t dependants_max = 500;  // of a package's page; its JSON has all
 constexpr std::size_t words_max = 200;       // bytes
-constexpr std::size_t snapshots_max = 4;
+constexpr std::size_t snapshots_max = 2;
 constexpr auto facts_age = std::chrono::seconds(60);
 /// What a page tells besides its snapshot (which sources are kept) may be as old as this.
 constexpr auto page_age = std::chrono::seconds(10);
