@@ -191,7 +191,7 @@ Result<Json> Control::explain(const admin::OpamPlace& place, const std::string& 
   TRY_ASSIGN(const auto list, packages(kept.place));
   Json versions = Json::array();
   for (const auto& part : list)
-    for (const auto& [name, what] : *part) {
+    for (const auto& [name, what, path] : *part) {
       if (name.name != package && name.text() != package) continue;
       Json sources = Json::array();
       for (const auto& source : what.sources) {

@@ -105,14 +105,11 @@ std::string Checksum::cache_path() const {
 std::optional<PackageName> package_of_path(std::string_view path) {
   constexpr std::string_view begin = "packages/", end = "/opam";
   if (!path.starts_with(begin) || !path.ends_with(end) || path.size() < begin.size() + end.size()) return std::nullopt;
-  path = path.substr(begin.size(), path.size() - begin.size() - end.size());
-  const auto slash = path.find('/');
-  if (slash == path.npos) return std::nullopt;
-  const auto name = path.substr(0, slash), full = path.substr(slash + 1);
-  if (name.empty() || !full.starts_with(name) || full.size() < name.size() + 2 || full[name.size()] != '.' ||
-      full.find('/') != full.npos)
-    return std::nullopt;
-  return PackageName{std::string(name), std::string(full.substr(name.size() + 1))};
+  const auto folder = path.substr(0, path.size() - end.size());
+  const auto full = folder.substr(folder.rfind('/') + 1);
+  const auto dot = full.find('.');
+  if (dot == full.npos || dot == 0 || dot + 1 == full.size()) return std::nullopt;
+  return PackageName{std::string(full.substr(0, dot)), std::string(full.substr(dot + 1))};
 }
 
 std::vector<std::string> strings_of(const Value* value) {

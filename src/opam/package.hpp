@@ -52,7 +52,8 @@ struct PackageName {
   std::string text() const { return name + "." + version; }
 };
 
-/// Of "packages/NAME/NAME.VERSION/opam"; nothing for any other path.
+/// Of "packages/NAME/NAME.VERSION/opam", as it is everywhere, or any other folder NAME.VERSION below packages/, where
+/// opam finds one as well (OpamPackage.prefixes); nothing for any other path.
 std::optional<PackageName> package_of_path(std::string_view path);
 
 struct Package {

@@ -16,7 +16,7 @@ Result<PackageList::value_type> read_part(publish::Trees& trees, const std::stri
     if (!name || file.size > file_bytes_max) continue;
     TRY_ASSIGN(const auto text, trees.read(repository, file.digest, file_bytes_max));
     const auto items = parse_file(text, file.path);
-    if (items) out->push_back({std::move(*name), read_package(*items)});
+    if (items) out->push_back({std::move(*name), read_package(*items), file.path});
   }
   return out;
 }

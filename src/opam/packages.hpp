@@ -12,6 +12,7 @@ namespace slipway::opam {
 struct PackageEntry {
   PackageName name;
   Package package;
+  std::string path;  ///< of its opam file
 };
 
 /// In byte order of their paths, in parts that snapshots share.

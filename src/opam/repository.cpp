@@ -42,10 +42,10 @@ Repository::Repository(SourcePlace place, RepositoryOptions options, catalog::Ca
                           .directory = m_options.directory / "clones" / (folder_of(m_place) + ".git"),
                           .is_ours = m_options.is_ours,
                           .withdrawn = [this] { return withdrawn(); },
+                          .on_ready = [this](const SyncReport& report,
+                                             const publish::Snapshot& snapshot) { return prepare(report, snapshot); },
                           .on_published = [this] { return look_for_sources(); },
                           .told = [this](const Look& look) { told(look); }};
-  if (m_options.wait.count() > 0)
-    watching.on_ready = [this](const publish::Snapshot& snapshot) { return wait_for_sources(snapshot); };
   m_watcher = std::make_unique<Watcher>(std::move(watching), registry);
 }
 
@@ -65,6 +65,15 @@ Result<> Repository::want(const PackageList& packages) {
   TRY(m_sources.want(sources_of(packages)));
   m_has_wanted = true;
   return {};
+}
+
+/// Before it is live: its pages have the dates of what is new from the first one on.
+Result<> Repository::prepare(const SyncReport& report, const publish::Snapshot& snapshot) {
+  std::map<std::string, Timestamp> times;
+  for (const auto& name : report.new_packages) times.emplace(name, report.committed_at);
+  if (const auto noted = m_catalog.note_first_published(m_place.repository, times); !noted)
+    log::warn("the date of new packages cannot be noted", {{"error", noted.error().message}});
+  return m_options.wait.count() > 0 ? wait_for_sources(snapshot) : Result<>();
 }
 
 Result<> Repository::wait_for_sources(const publish::Snapshot& snapshot) {
@@ -91,12 +100,6 @@ Result<std::string> Repository::withdrawn() {
 // ---- what is told
 
 void Repository::told(const Look& look) {
-  if (look.report && look.report->moved) {
-    std::map<std::string, Timestamp> times;
-    for (const auto& name : look.report->new_packages) times.emplace(name, look.report->committed_at);
-    if (const auto noted = m_catalog.note_first_published(m_place.repository, times); !noted)
-      log::warn("the date of new packages cannot be noted", {{"error", noted.error().message}});
-  }
   if (m_dates && look.report) m_dates->want();
   const auto done = change_state([&](RepositoryState& state) {
     const auto now = m_clock.now();

@@ -45,6 +45,7 @@ public:
 private:
   Result<> look_for_sources();
   Result<> want(const PackageList& packages);
+  Result<> prepare(const SyncReport& report, const publish::Snapshot& snapshot);
   Result<> wait_for_sources(const publish::Snapshot& snapshot);
   Result<std::string> withdrawn();
   void told(const Look& look);

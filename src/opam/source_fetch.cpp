@@ -1,6 +1,7 @@
 #include "opam/source_fetch.hpp"
 
 #include "base/text.hpp"
+#include "opam/source_hasher.hpp"
 #include "opam/source_spool.hpp"
 
 #include <algorithm>
@@ -13,14 +14,33 @@ const std::string& hex_of(std::span<const Checksum> checksums, Checksum::Kind ki
   return std::ranges::find(checksums, kind, &Checksum::kind)->hex;
 }
 
+/// The checksum that is not what it should be, if any.
+const Checksum* wrong_one(const Source& source, std::span<const Checksum> actual) {
+  const auto wrong = std::ranges::find_if(
+      source.checksums, [&](const Checksum& expected) { return hex_of(actual, expected.kind) != expected.hex; });
+  return wrong == source.checksums.end() ? nullptr : &*wrong;
+}
+
 /// corrupt, naming the checksum that is another.
 Result<> check(const Source& source, std::span<const Checksum> actual, const upstream::Downloaded& got) {
-  for (const auto& expected : source.checksums)
-    if (const auto& hex = hex_of(actual, expected.kind); hex != expected.hex)
-      return fail(Failure::corrupt,
-                  fmt::format("{} has {} {} and should have {}{}", printable(got.url), name_of(expected.kind), hex,
-                              expected.hex, got.media_type.starts_with("text/html") ? "; it is a web page" : ""));
-  return {};
+  const auto* wrong = wrong_one(source, actual);
+  if (!wrong) return {};
+  return fail(Failure::corrupt,
+              fmt::format("{} has {} {} and should have {}{}", printable(got.url), name_of(wrong->kind),
+                          hex_of(actual, wrong->kind), wrong->hex,
+                          got.media_type.starts_with("text/html") ? "; it is a web page" : ""));
+}
+
+/// Gives a blob that the repository has the names of a source.
+Result<KeptSource> pin(const Source& source, std::span<const Checksum> actual, std::uint64_t size,
+                       const SourceStore& store) {
+  TRY_ASSIGN(const auto digest, Digest::parse("sha256:" + hex_of(actual, Checksum::Kind::sha256)));
+  TRY_ASSIGN(const auto taken, store.catalog.pin_blob(store.client.address().repository, digest,
+                                                      names_to_keep(actual, source.checksums)));
+  KeptSource out{.digest = digest, .size = size, .url = {}, .taken = {}};
+  for (const auto& name : taken)
+    if (auto checksum = Checksum::parse(name)) out.taken.push_back(std::move(*checksum));
+  return out;
 }
 
 Result<KeptSource> keep(const Source& source, const SourceSpool& spool, std::span<const Checksum> actual,
@@ -28,12 +48,25 @@ Result<KeptSource> keep(const Source& source, const SourceSpool& spool, std::spa
   TRY_ASSIGN(const auto digest, Digest::parse("sha256:" + hex_of(actual, Checksum::Kind::sha256)));
   const auto slice = spool.slice();
   TRY(store.client.put_blob(digest, slice));
-  TRY_ASSIGN(const auto taken, store.catalog.pin_blob(store.client.address().repository, digest,
-                                                      names_to_keep(actual, source.checksums)));
-  KeptSource out{.digest = digest, .size = slice.range.length, .url = {}, .taken = {}};
-  for (const auto& name : taken)
-    if (auto checksum = Checksum::parse(name)) out.taken.push_back(std::move(*checksum));
-  return out;
+  return pin(source, actual, slice.range.length, store);
+}
+
+/// Where the repository has it under some of its checksums only: a cache had no other, or the package lists more than
+/// one before it did.
+Result<std::optional<KeptSource>> keep_known(const Source& source, const SourceStore& store) {
+  for (const auto& checksum : source.checksums) {
+    const auto known = store.catalog.find_pin(store.client.address().repository, checksum.text());
+    if (!known && known.error().failure == Failure::not_found) continue;
+    if (!known) return std::unexpected(known.error());
+    SourceHasher hasher;
+    TRY(store.client.read_blob(known->digest, known->blob.size, [&hasher](ByteView piece) -> Result<> {
+      hasher.update(piece);
+      return {};
+    }));
+    const auto actual = hasher.checksums();
+    if (!wrong_one(source, actual)) return pin(source, actual, known->blob.size, store);
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -47,15 +80,26 @@ std::vector<std::string> names_to_keep(std::span<const Checksum> actual, std::sp
   return out;
 }
 
-Result<KeptSource> fetch_source(const Source& source, http::Client& connections, const SourceStore& store,
+Result<KeptSource> fetch_source(const Source& source, http::Client& connections, Hosts& hosts, const SourceStore& store,
                                 const upstream::DownloadOptions& options) {
   SLIPWAY_INVARIANT(source.is_cacheable());
+  TRY_ASSIGN(auto known, keep_known(source, store));
+  if (known) return std::move(*known);
   TRY_ASSIGN(auto spool, SourceSpool::open(store.spool));
   Error problem{Failure::not_found, {}};
+  const auto add = [&problem](const Error& more) {
+    problem = {more.failure, problem.message + (problem.message.empty() ? "" : "; ") + more.message};
+  };
   for (const auto& url : source.urls) {
+    const auto host = host_of(url);
+    if (const auto rest = hosts.rest_of(host)) {
+      add({Failure::unavailable, rest->problem});
+      continue;
+    }
     TRY(spool.restart());
     auto got = upstream::download(connections, url, spool, options);
     Result<> checked = got ? Result<>() : std::unexpected(got.error());
+    hosts.told(host, checked);
     if (got) {
       const auto actual = spool.checksums();
       checked = check(source, actual, *got);
@@ -66,8 +110,7 @@ Result<KeptSource> fetch_source(const Source& source, http::Client& connections,
       }
     }
     if (options.is_stopped() || checked.error().failure == Failure::no_space) return std::unexpected(checked.error());
-    problem = {checked.error().failure,
-               problem.message + (problem.message.empty() ? "" : "; ") + checked.error().message};
+    add(checked.error());
   }
   return std::unexpected(std::move(problem));
 }

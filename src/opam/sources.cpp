@@ -25,13 +25,6 @@ std::map<std::string, Source> merge(const std::vector<Source>& sources) {
   return out;
 }
 
-std::string host_of(const std::string& url) {
-  const auto begin = url.find("://");
-  if (begin == url.npos) return {};
-  const auto end = url.find_first_of("/?#", begin + 3);
-  return url.substr(begin + 3, end == url.npos ? end : end - begin - 3);
-}
-
 }  // namespace
 
 std::string key_of(const Source& source) {
@@ -45,7 +38,8 @@ Sources::Sources(SourceStore store, SourcesOptions options)
         options.download.is_stopped = [this] { return m_is_ending.load(); };
         return std::move(options);
       }()),
-      m_connections(m_options.fetches_max) {
+      m_connections(m_options.fetches_max),
+      m_hosts(m_options.first_rest, m_options.longest_rest) {
   for (unsigned i = 0; i < m_options.fetches_max; ++i) m_threads.emplace_back([this] { work(); });
 }
 
@@ -64,7 +58,7 @@ void Sources::remember(std::vector<SourceState> failing) {
   for (auto& state : failing) {
     auto key = state.key();
     const auto due = Clock::now() + std::min(state.next_in, m_options.longest_pause);
-    m_remembered.emplace(std::move(key), Missing{.state = std::move(state), .host = {}, .due = due});
+    m_remembered.emplace(std::move(key), Missing{.state = std::move(state), .hosts = {}, .due = due});
   }
 }
 
@@ -80,16 +74,18 @@ Result<> Sources::want(const std::vector<Source>& sources) {
     TRY_ASSIGN(auto found, m_store.catalog.pinned(repository, some));
     pinned.merge(found);
   }
-  const auto is_kept = [&](const Source& source) {
-    return std::ranges::all_of(source.checksums, [&](const Checksum& each) { return pinned.contains(each.text()); });
-  };
+  const auto has = [&pinned](const Checksum& checksum) { return pinned.contains(checksum.text()); };
+  const auto is_kept = [&](const Source& source) { return std::ranges::all_of(source.checksums, has); };
   {
     const std::lock_guard lock(m_mutex);
     m_wanted = wanted.size();
+    ++m_round;
     for (auto& [key, missing] : m_missing) missing.is_wanted = wanted.contains(key) && !is_kept(missing.state.source);
     std::erase_if(m_missing, [](const auto& entry) { return !entry.second.is_wanted && !entry.second.is_busy; });
     for (const auto& [key, source] : wanted)
       if (!is_kept(source) && !m_missing.contains(key)) m_missing.emplace(key, first_state(key, source));
+    for (auto& [key, missing] : m_missing)  // it is here, and has to be given its other names only
+      if (std::ranges::any_of(missing.state.source.checksums, has)) missing.due = Clock::now();
     m_remembered.clear();
   }
   m_changed.notify_all();
@@ -98,7 +94,8 @@ Result<> Sources::want(const std::vector<Source>& sources) {
 
 /// Of one that was not missed before. Where it is said to be elsewhere now, that is a first try.
 Sources::Missing Sources::first_state(const std::string& key, const Source& source) const {
-  Missing out{.state = {.source = source, .problem = {}}, .host = host_of(source.urls[0]), .due = Clock::now()};
+  Missing out{.state = {.source = source, .problem = {}}, .hosts = {}, .round = m_round, .due = Clock::now()};
+  for (const auto& url : source.urls) out.hosts.push_back(host_of(url));
   const auto known = m_remembered.find(key);
   if (known == m_remembered.end() || known->second.state.source.urls != source.urls) return out;
   out.state.failures = known->second.state.failures;
@@ -143,45 +140,68 @@ void Sources::work() {
       continue;
     }
     next->second.is_busy = true;
-    ++m_busy_hosts[next->second.host];
+    ++m_busy_hosts[next->second.hosts[0]];
     const auto key = next->first;
     const auto source = next->second.state.source;
     lock.unlock();
-    const auto outcome = fetch_source(source, m_connections, m_store, m_options.download);
+    const auto outcome = fetch_source(source, m_connections, m_hosts, m_store, m_options.download);
     lock.lock();
     finish(key, outcome);
     m_changed.notify_all();
   }
 }
 
-/// The one that has waited longest of those whose host has room; else when to look again, unless something changes.
+/// The one that was wanted last, and of those the one that has waited longest, whose host has room; else when to look
+/// again, unless something changes.
 Sources::Queue::iterator Sources::next_due(Clock::time_point now, std::optional<Clock::time_point>& wake_at) {
   auto out = m_missing.end();
+  const auto comes_first = [&out, this](const Missing& missing) {
+    if (out == m_missing.end()) return true;
+    const auto& other = out->second;
+    return missing.round != other.round ? missing.round > other.round : missing.due < other.due;
+  };
+  const auto has_room = [this](const Missing& missing) {
+    const auto busy = m_busy_hosts.find(missing.hosts[0]);
+    return busy == m_busy_hosts.end() || busy->second < m_options.host_fetches_max;
+  };
   for (auto each = m_missing.begin(); each != m_missing.end(); ++each) {
-    const auto& missing = each->second;
+    auto& missing = each->second;
     if (missing.is_busy) continue;
-    if (missing.due > now) {
-      wake_at = std::min(wake_at.value_or(missing.due), missing.due);
-      continue;
-    }
-    const auto busy = m_busy_hosts.find(missing.host);
-    if (busy != m_busy_hosts.end() && busy->second >= m_options.host_fetches_max) continue;
-    if (out == m_missing.end() || missing.due < out->second.due) out = each;
+    if (missing.due <= now && comes_first(missing) && has_room(missing) && !postpone(missing)) out = each;
+    if (missing.due > now) wake_at = std::min(wake_at.value_or(missing.due), missing.due);
   }
   return out;
+}
+
+/// Whether all its hosts are being left alone: then until the first of them is not any more.
+bool Sources::postpone(Missing& missing) {
+  std::optional<Hosts::Rest> shortest;
+  for (const auto& host : missing.hosts) {
+    auto rest = m_hosts.rest_of(host);
+    if (!rest) return false;
+    if (!shortest || rest->end < shortest->end) shortest = std::move(rest);
+  }
+  missing.due = shortest->end;
+  if (missing.state.failures == 0) {
+    missing.state.failures = 1;
+    missing.state.problem = shortest->problem;
+    m_changed.notify_all();
+  }
+  return true;
 }
 
 void Sources::finish(const std::string& key, const Result<KeptSource>& outcome) {
   const auto found = m_missing.find(key);
   auto& missing = found->second;
-  if (--m_busy_hosts[missing.host] == 0) m_busy_hosts.erase(missing.host);
+  if (--m_busy_hosts[missing.hosts[0]] == 0) m_busy_hosts.erase(missing.hosts[0]);
   missing.is_busy = false;
   const auto& repository = m_store.client.address().repository;
   if (outcome) {
-    log::info("source kept", {{"repository", repository}, {"url", outcome->url}, {"bytes", outcome->size}});
+    const auto& url = outcome->url.empty() ? missing.state.source.urls[0] : outcome->url;
+    log::info("source kept", {{"repository", repository}, {"url", url}, {"bytes", outcome->size}});
     for (const auto& checksum : outcome->taken)
       log::warn("another source has this checksum already, and is what it answers",
-                {{"repository", repository}, {"checksum", checksum.text()}, {"url", outcome->url}});
+                {{"repository", repository}, {"checksum", checksum.text()}, {"url", url}});
   }
   if (outcome || !missing.is_wanted || m_is_ending) {
     m_missing.erase(found);

@@ -1,6 +1,7 @@
 #pragma once
 // All sources that a repository's packages name: those it has not are fetched, a few at a time and fewer from one host,
-// and tried again later and later where that fails. A host that is down delays its own sources only.
+// and tried again later and later where that fails. A host that is down delays its own sources only, and what was
+// wanted last comes first: a merge does not wait for the thousands that a new server has to fetch.
 
 #include "opam/source_fetch.hpp"
 
@@ -15,6 +16,8 @@ struct SourcesOptions {
   unsigned host_fetches_max = 2;
   std::chrono::milliseconds first_pause{60'000};  ///< before a source is tried again; twice that the next time, …
   std::chrono::milliseconds longest_pause{6 * 3'600'000};
+  std::chrono::milliseconds first_rest{1000};  ///< of a host that does not answer; twice that the next time, …
+  std::chrono::milliseconds longest_rest{5 * 60'000};
   upstream::DownloadOptions download = {};
 };
 
@@ -60,7 +63,8 @@ private:
   using Clock = std::chrono::steady_clock;
   struct Missing {
     SourceState state;
-    std::string host;
+    std::vector<std::string> hosts;  // of its addresses, in their order
+    std::uint64_t round = 0;         // in which it was first wanted
     Clock::time_point due;
     bool is_busy = false;
     bool is_wanted = true;
@@ -70,16 +74,19 @@ private:
   Missing first_state(const std::string& key, const Source& source) const;
   void work();
   Queue::iterator next_due(Clock::time_point now, std::optional<Clock::time_point>& wake_at);
+  bool postpone(Missing& missing);
   void finish(const std::string& key, const Result<KeptSource>& outcome);
 
   const SourceStore m_store;
   const SourcesOptions m_options;
   http::Client m_connections;
+  Hosts m_hosts;
   std::atomic<bool> m_is_ending{false};
 
   std::mutex m_mutex;  // guards what follows
   std::condition_variable m_changed;
   std::size_t m_wanted = 0;
+  std::uint64_t m_round = 0;
   Queue m_missing;
   std::map<std::string, Missing> m_remembered;
   std::map<std::string, unsigned> m_busy_hosts;

@@ -211,9 +211,9 @@ private:
       return fail(Failure::invalid, fmt::format("commit {} has no packages: what is published stays", m_report.commit));
     TRY(m_sender.flush());
     m_options.on_phase("sent");
-    TRY(m_options.on_ready(after));
     TRY_ASSIGN(const auto seconds, m_clone.time_of(m_report.commit));
     m_report.committed_at = Timestamp(std::chrono::seconds(seconds));
+    TRY(m_options.on_ready(m_report, after));
     after.annotations[commit_annotation] = m_report.commit;
     after.annotations[time_annotation] = rfc3339(m_report.committed_at);
     if (!m_options.source.empty()) after.annotations[source_annotation] = m_options.source;

@@ -34,11 +34,13 @@ struct SyncReport {
   std::chrono::milliseconds fetching{}, reading{}, publishing{};
 };
 
+using OnReady = std::function<Result<>(const SyncReport& report, const publish::Snapshot& snapshot)>;
+
 struct SyncOptions {
   std::string channel = "live";
   std::string source;  ///< of the clone, as it is told to readers
   /// Called with what is about to be published, whose objects are all there; an error ends the pass.
-  std::function<Result<>(const publish::Snapshot&)> on_ready = [](const publish::Snapshot&) -> Result<> { return {}; };
+  OnReady on_ready = [](const SyncReport&, const publish::Snapshot&) -> Result<> { return {}; };
   /// Called where a pass has come to: "fetched", "read", "sent", "moved".
   std::function<void(std::string_view phase)> on_phase = [](std::string_view) {};
 };

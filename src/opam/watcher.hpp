@@ -30,7 +30,7 @@ struct WatcherOptions {
   /// one that comes after it.
   std::function<Result<std::string>()> withdrawn = [] { return std::string(); };
   /// As SyncOptions has it.
-  std::function<Result<>(const publish::Snapshot&)> on_ready = [](const publish::Snapshot&) -> Result<> { return {}; };
+  OnReady on_ready = [](const SyncReport&, const publish::Snapshot&) -> Result<> { return {}; };
   /// Called once at first, and whenever the channel was moved; again, where it fails.
   std::function<Result<>()> on_published = []() -> Result<> { return {}; };
   /// Called after each look, on the watching thread.

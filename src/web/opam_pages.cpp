@@ -317,7 +317,7 @@ Result<Json> OpamPages::package(const Facts& facts, publish::Trees& trees, const
     return fail(Failure::not_found,
                 fmt::format("there is no package '{}'",
                             printable(wish.version.empty() ? wish.name : wish.name + "." + wish.version)));
-  const auto file_path = fmt::format("packages/{}/{}/opam", entry->name.name, entry->name.text());
+  const auto& file_path = entry->path;
   TRY_ASSIGN(const auto file, trees.find(tree, file_path));
   if (!file) return fail(Failure::corrupt, file_path + " is not in its tree");
   TRY_ASSIGN(const auto text, trees.read(tree.repository, file.file->digest, opam::file_bytes_max));
@@ -345,7 +345,7 @@ Result<Json> OpamPages::package(const Facts& facts, publish::Trees& trees, const
   out["name"] = entry->name.name;
   out["version"] = entry->name.version;
   out["is_available"] = entry->package.is_available;
-  out["file"] = path_of(entry->name) + "opam";
+  out["file"] = http::percent_encode_path(file_path);
   out["published"] = date_of(entry->name);
   out["versions"] = std::move(versions);
   out["dependants"] = at_most(named->dependants, wish.is_json ? named->dependants.size() : dependants_max);

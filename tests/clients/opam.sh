@@ -5,101 +5,15 @@
 
 # shellcheck source=tests/support/clients.sh
 source "${BASH_SOURCE[0]%/*}/../support/clients.sh"
-
-UPSTREAM=:0   # where sources are
-UPSTREAM_PID=
-COMMITS=0
-
-start_upstream() {
-  local tries=100
-  mkdir -p "$SCRATCH/upstream"
-  : >"$SCRATCH/upstream.log"
-  python3 -u -m http.server "${UPSTREAM##*:}" --bind 127.0.0.1 --directory "$SCRATCH/upstream" >"$SCRATCH/upstream.log" 2>&1 &
-  UPSTREAM_PID=$!
-  until grep -q 'Serving HTTP' "$SCRATCH/upstream.log"; do
-    [ $((tries -= 1)) -gt 0 ] || fail "the upstream server was not ready after 10 seconds"
-    sleep 0.1
-  done
-  UPSTREAM=http://127.0.0.1:$(sed -nE 's/.* port ([0-9]+).*/\1/p' "$SCRATCH/upstream.log")
-}
-
-end_upstream() {
-  [ -z "$UPSTREAM_PID" ] || kill "$UPSTREAM_PID"
-  [ -z "$UPSTREAM_PID" ] || wait "$UPSTREAM_PID" || true # it has no way to end well
-  UPSTREAM_PID=
-}
-
-# kept FILE: waits until the repository has that of upstream's.
-kept() {
-  local tries=300 sum
-  sum=$(sha256sum "$SCRATCH/upstream/$1" | cut -c -64)
-  until registry_get "/opam/cache/sha256/${sum:0:2}/$sum" -o /dev/null 2>/dev/null; do
-    [ $((tries -= 1)) -gt 0 ] || fail "$1 was not in the cache after 30 seconds"
-    sleep 0.1
-  done
-}
-
-# source_archive NAME: puts NAME.tar.gz upstream.
-source_archive() {
-  mkdir -p "$SCRATCH/sources/$1"
-  echo "hello of $1" >"$SCRATCH/sources/$1/hello.txt"
-  tar -C "$SCRATCH/sources" --sort=name --mtime=@0 --owner=0 --group=0 -czf "$SCRATCH/upstream/$1.tar.gz" "$1"
-}
-
-# package NAME VERSION ARCHIVE [FIELDS [CHECKSUMS]]
-package() {
-  local folder=$SCRATCH/git/packages/$1/$1.$2 algorithm sums=()
-  for algorithm in ${5:-sha256}; do
-    sums+=("\"$algorithm=$("${algorithm}sum" "$SCRATCH/upstream/$3.tar.gz" | cut -d ' ' -f 1)\"")
-  done
-  mkdir -p "$folder"
-  cat >"$folder/opam" <<OPAM
-opam-version: "2.0"
-maintainer: "test@example.org"
-synopsis: "test package $1"
-install: [["mkdir" "-p" "%{share}%/$1"] ["cp" "hello.txt" "%{share}%/$1/hello.txt"]]
-${4:-}
-url {
-  src: "$UPSTREAM/$3.tar.gz"
-  checksum: [ ${sums[*]} ]
-}
-OPAM
-}
-
-make_git() {
-  git -C "$SCRATCH" init --quiet --initial-branch=main git
-  git -C "$SCRATCH/git" config user.name n
-  git -C "$SCRATCH/git" config user.email e@example.org
-}
-
-# publish: commits what there is, and waits until it is live.
-publish() {
-  local tries=300 commit
-  git -C "$SCRATCH/git" add --all
-  git -C "$SCRATCH/git" commit --quiet --message "commit $((COMMITS += 1))"
-  commit=$(git -C "$SCRATCH/git" rev-parse HEAD)
-  until registry_get /opam/repo 2>/dev/null | grep -q "stamp: \"$commit\""; do
-    [ $((tries -= 1)) -gt 0 ] || fail "commit $COMMITS was not live after 30 seconds"
-    sleep 0.1
-  done
-}
-
-# opam_says PATTERN COMMAND...: it ends well, and says something that matches.
-opam_says() {
-  local pattern=$1 output
-  shift
-  output=$("$@" 2>&1) || fail "$* failed: $output"
-  grep -Eq -- "$pattern" <<<"$output" || fail "$* does not say '$pattern': $output"
-}
+# shellcheck source=tests/support/opam.sh
+source "${BASH_SOURCE[0]%/*}/../support/opam.sh"
 
 installed() { opam list --installed --short --columns=package | sort | tr '\n' ' '; }
 
 prepare opam
-export OPAMROOT=$SCRATCH/opam OPAMROOTISOK=1 OPAMYES=1 OPAMCOLOR=never OPAMUTF8=never OPAMNOENVNOTICE=1 OPAMRETRIES=1
-mkdir -p "$HOME"
-EXIT_HOOKS+=(end_upstream)
+use_opam
 start_upstream
-make_git
+make_git git
 for name in hello-1 hello-2 lib-1; do source_archive "$name"; done
 cat >"$SCRATCH/git/repo" <<'REPO'
 opam-version: "2.0"
@@ -164,9 +78,7 @@ refused 'checksum|mismatch' opam install bad
 grep -q 'a source cannot be had .*bad-1.tar.gz has sha256' "$SERVER_LOG" || fail "the server does not tell of it"
 
 step "a repository that sends its clients elsewhere"
-git -C "$SCRATCH" init --quiet --initial-branch=main old
-git -C "$SCRATCH/old" config user.name n
-git -C "$SCRATCH/old" config user.email e@example.org
+make_git old
 mkdir -p "$SCRATCH/old/packages/relic/relic.1"
 printf 'opam-version: "2.0"\n' >"$SCRATCH/old/packages/relic/relic.1/opam"
 printf 'opam-version: "2.0"\nredirect: ["http://%s/opam" {opam-version >= "2.0"}]\n' "$REGISTRY" >"$SCRATCH/old/repo"

@@ -5,63 +5,38 @@
 
 # shellcheck source=tests/support/clients.sh
 source "${BASH_SOURCE[0]%/*}/../support/clients.sh"
+# shellcheck source=tests/support/opam.sh
+source "${BASH_SOURCE[0]%/*}/../support/opam.sh"
 
 readonly SECONDS_LONG=${OPAM_SECONDS:-60}
-UPSTREAM_PID=
-PUBLISHER_PID=
 
-end_all() {
-  local pid
-  for pid in $UPSTREAM_PID $PUBLISHER_PID; do
-    kill "$pid" 2>/dev/null || true
-    wait "$pid" || true # they have no way to end well
-  done
-  UPSTREAM_PID='' PUBLISHER_PID=''
-}
-
-# commit VERSION: publishes that version of the package, with a source of its own; what is older than ten goes.
-commit() {
-  local archive=$SCRATCH/upstream/p-$1.tar.gz folder=$SCRATCH/git/packages/p/p.$1 source=$SCRATCH/sources/p-$1
-  mkdir -p "$source" "$folder"
-  echo "version $1" >"$source/version.txt"
-  tar -C "$SCRATCH/sources" --sort=name --mtime=@0 --owner=0 --group=0 -czf "$archive" "p-$1"
-  cat >"$folder/opam" <<OPAM
-opam-version: "2.0"
-maintainer: "test@example.org"
-synopsis: "a package that changes"
-install: [["mkdir" "-p" "%{share}%/p"] ["cp" "version.txt" "%{share}%/p/version.txt"]]
-url { src: "$UPSTREAM/p-$1.tar.gz" checksum: "sha256=$(sha256sum "$archive" | cut -c -64)" }
-OPAM
+# commit_version VERSION: of a package that has a source of its own; what is older than ten goes.
+commit_version() {
+  source_archive "p-$1"
+  package p "$1" "p-$1"
   [ "$1" -le 10 ] || rm -r "$SCRATCH/git/packages/p/p.$(($1 - 10))"
-  git -C "$SCRATCH/git" add --all
-  git -C "$SCRATCH/git" commit --quiet --message "version $1"
+  commit
 }
 
 publish_all_the_time() {
   local version=1
-  while true; do
-    commit $((version += 1))
+  until [ -e "$SCRATCH/enough" ]; do
+    commit_version $((version += 1))
     sleep 0.3
   done
 }
 
+end_publisher() {
+  touch "$SCRATCH/enough"
+  wait "$PUBLISHER_PID"
+}
+
 prepare opam
-export OPAMROOT=$SCRATCH/opam OPAMROOTISOK=1 OPAMYES=1 OPAMCOLOR=never OPAMUTF8=never OPAMNOENVNOTICE=1 OPAMRETRIES=1
-mkdir -p "$HOME" "$SCRATCH/upstream" "$SCRATCH/sources"
-EXIT_HOOKS+=(end_all)
-python3 -u -m http.server 0 --bind 127.0.0.1 --directory "$SCRATCH/upstream" >"$SCRATCH/upstream.log" 2>&1 &
-UPSTREAM_PID=$!
-tries=100
-until grep -q 'Serving HTTP' "$SCRATCH/upstream.log"; do
-  [ $((tries -= 1)) -gt 0 ] || fail "the upstream server was not ready after 10 seconds"
-  sleep 0.1
-done
-UPSTREAM=http://127.0.0.1:$(sed -nE 's/.* port ([0-9]+).*/\1/p' "$SCRATCH/upstream.log")
-git -C "$SCRATCH" init --quiet --initial-branch=main git
-git -C "$SCRATCH/git" config user.name n
-git -C "$SCRATCH/git" config user.email e@example.org
+use_opam
+start_upstream
+make_git git
 printf 'opam-version: "2.0"\n' >"$SCRATCH/git/repo"
-commit 1
+commit_version 1
 
 cat >"$SCRATCH/opam.toml" <<CONFIG
 [opam]
@@ -84,15 +59,16 @@ opam install p >/dev/null 2>&1 || fail "the first install failed"
 step "publishing all the time, for $SECONDS_LONG seconds"
 publish_all_the_time &
 PUBLISHER_PID=$!
+EXIT_HOOKS+=(end_publisher)
 rounds=0 changed=0
 end=$((SECONDS + SECONDS_LONG))
 while [ "$SECONDS" -lt "$end" ]; do
-  before=$(cat "$OPAMROOT/test/share/p/version.txt")
+  before=$(cat "$OPAMROOT/test/share/p/hello.txt")
   opam update >"$SCRATCH/said" 2>&1 || fail "opam update failed in round $rounds: $(cat "$SCRATCH/said")"
   opam upgrade >"$SCRATCH/said" 2>&1 || fail "opam upgrade failed in round $rounds: $(cat "$SCRATCH/said")"
-  same "what was installed in round $rounds" "version $(opam list --installed --short --columns=version p)" \
-    "$(cat "$OPAMROOT/test/share/p/version.txt")"
-  [ "$before" = "$(cat "$OPAMROOT/test/share/p/version.txt")" ] || : $((changed += 1))
+  same "what was installed in round $rounds" "hello of p-$(opam list --installed --short --columns=version p)" \
+    "$(cat "$OPAMROOT/test/share/p/hello.txt")"
+  [ "$before" = "$(cat "$OPAMROOT/test/share/p/hello.txt")" ] || : $((changed += 1))
   : $((rounds += 1))
 done
 step "$rounds rounds of update and upgrade, of which $changed brought another version"

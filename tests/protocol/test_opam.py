@@ -176,8 +176,8 @@ class OpamTest(OpamCase):
         files = self.wait_for(server, git.commit())
         self.assertEqual(files["packages/a/a.1/opam"], opam_file("one").encode())
         self.assertIn("packages/b/b.1/opam", files)
-        self.assertTrue(server.log_lines("packages/a/a.1/opam:1:11: unterminated string"))
-        self.assertTrue(server.log_lines("too long a path"))
+        eventually(lambda: server.log_lines("packages/a/a.1/opam:1:11: unterminated string"))
+        eventually(lambda: server.log_lines("too long a path"))
         git.git("rm", "-rq", "packages")
         git.commit()
         eventually(lambda: server.log_lines("has no packages"))
@@ -221,6 +221,47 @@ class OpamTest(OpamCase):
         began = time.monotonic()
         server.stop()
         self.assertLess(time.monotonic() - began, 10)
+
+    def test_a_host_of_its_own_with_the_trees_of_old_clients(self):
+        git = self.source()
+        redirect = 'opam-version: "2.0"\nredirect: ["https://opam.example.org/1.2.2" {opam-version < "2.0"}]\n'
+        git.write("repo", redirect)
+        git.write("packages/a/a.1/opam", opam_file("one"))
+        commit = git.commit()
+        server = self.serve(f'[opam]\nrepositories = ["opam {git.folder}"]\npoll = "50ms"\n'
+                            '[sites]\nmounts = ["opam.example.org/ opam", "opam.example.org/1.2.2 opam-1.2.2"]\n')
+        self.wait_for(server, commit)
+        old = {"repo": b'opam-version: "1.2"\n', "urls.txt": b"repo 0 0o644\n", "index.tar.gz": b"\x1f\x8b of old",
+               "packages/a/a.0/opam": b'opam-version: "1.2"\n', "archives/a.0+opam.tar.gz": b"an archive"}
+        folder = self.folder() / "1.2.2"
+        for path, data in old.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(data)
+        done = server.slipway("publish", str(folder), "opam-1.2.2")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+        def get(path):
+            return server.request("GET", path, [("Host", "opam.example.org")])
+        for path, data in old.items():
+            answer = get("/1.2.2/" + path)
+            self.assertEqual((answer.status, answer.body, answer["Content-Encoding"]), (200, data, None), path)
+        self.assertTrue(get("/repo").body.startswith(redirect.encode()))
+        self.assertIn("packages/a/a.1/opam", files_of(gzip.decompress(get("/index.tar.gz").body)))
+        self.assertIn(b"<h1", get("/packages/a/").body)
+        self.assertStatus(get("/packages/a/a.0/opam"), 404)
+        self.assertStatus(get("/cache/md5/00/" + "0" * 32), 404)
+
+    def test_packages_lie_where_opam_finds_them(self):
+        git = self.source()
+        git.write("repo", 'opam-version: "2.0"\n')
+        for path in ("packages/a.1/opam", "packages/of/somebody/b.2/opam"):
+            git.write(path, opam_file("found at " + path))
+        commit = git.commit()
+        server = self.serve_opam(git)
+        self.assertIsCommit(git, commit, self.wait_for(server, commit))
+        self.assertIn(b"found at packages/a.1/opam", server.request("GET", "/opam/packages/a/").body)
+        page = server.request("GET", "/opam/packages/b/b.2/").body
+        self.assertIn(b'href="/opam/packages/of/somebody/b.2/opam"', page.replace(b"../../../", b"/opam/"))
 
     def test_two_of_one_channel_are_refused(self):
         folder = self.folder()

@@ -178,7 +178,7 @@ class OpamPagesTest(ServerTest):
         eventually(lambda: self.commit.encode() in server.request("GET", "/opam/repo").body)
         self.assertEqual([each["name"] for each in self.json(server, "/opam/packages/alpha/")["dependants"]], ["beta+", "delta"])
         self.assertEqual(self.json(server, "/opam/")["packages"], 4)
-        eventually(lambda: "delta" in {each["name"] for each in self.json(server, "/opam/")["news"]})
+        self.assertIn("delta", {each["name"] for each in self.json(server, "/opam/")["news"]})
         old = self.json(server, f"/opam/@{first['X-Slipway-Snapshot']}/")
         self.assertEqual(old["packages"], 3)
 

@@ -26,9 +26,10 @@ TEST(OpamPackage, IsNamedByItsPath) {
   ASSERT_TRUE(found);
   EXPECT_EQ(found->name, "a-b");
   EXPECT_EQ(found->version, "1.0~x");
-  for (const auto* other :
-       {"packages/a/a/opam", "packages/a/b.1/opam", "packages/a/a./opam", "packages/a/a.1/files/opam", "repo",
-        "packages//.1/opam", "packages/opam", "packages/a.1/opam", "x/packages/a/a.1/opam"})
+  for (const auto* path : {"packages/a.1/opam", "packages/b/a.1/opam", "packages/a/b/c/a.1/opam"})
+    EXPECT_EQ(package_of_path(path), (PackageName{"a", "1"})) << path;
+  for (const auto* other : {"packages/a/a/opam", "packages/a/a./opam", "packages/a/a.1/files/opam", "repo",
+                            "packages//.1/opam", "packages/opam", "packages/a.1", "x/packages/a/a.1/opam", "a.1/opam"})
     EXPECT_FALSE(package_of_path(other)) << other;
 }
 

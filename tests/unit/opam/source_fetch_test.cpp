@@ -38,7 +38,7 @@ protected:
     return out;
   }
   Result<KeptSource> fetch(const Source& source) {
-    return fetch_source(source, m_connections, {*m_catalog, m_client, (m_directory / "spool").string()},
+    return fetch_source(source, m_connections, m_hosts, {*m_catalog, m_client, (m_directory / "spool").string()},
                         {.may_be_private = true, .pause = {}});
   }
   bool keeps(const Checksum& checksum) { return m_catalog->find_pin("opam", checksum.text()).has_value(); }
@@ -46,6 +46,7 @@ protected:
   const std::vector<Checksum> m_sums = checksums_of("archive");
   s3::ScriptedServer m_upstream;
   http::Client m_connections{0};
+  Hosts m_hosts{std::chrono::milliseconds(0), std::chrono::milliseconds(0)};
 };
 
 TEST_F(OpamSourceFetchTest, KeepsWhatIsAsListed) {
@@ -76,6 +77,44 @@ TEST_F(OpamSourceFetchTest, GoesOnToMirrors) {
   const auto kept = fetch(source(m_sums, {"/gone", "/portal", "/mirror"}));
   ASSERT_TRUE(kept) << kept.error().message;
   EXPECT_EQ(kept->url, m_upstream.url() + "/mirror");
+}
+
+TEST_F(OpamSourceFetchTest, LeavesAHostAloneThatDoesNotAnswer) {
+  const auto host = host_of(m_upstream.url());
+  Hosts hosts{std::chrono::hours(1), std::chrono::hours(1)};
+  const auto ask = [&](const std::vector<std::string>& targets) {
+    return fetch_source(source(m_sums, targets), m_connections, hosts,
+                        {*m_catalog, m_client, (m_directory / "spool").string()}, {.may_be_private = true, .pause = {}});
+  };
+  m_upstream.add(answer(404));
+  ASSERT_FALSE(ask({"/a"}));
+  EXPECT_FALSE(hosts.rest_of(host));  // which says what it has not
+  m_upstream.add(answer(503));
+  ASSERT_FALSE(ask({"/a", "/b"}));
+  EXPECT_TRUE(hosts.rest_of(host));
+  const auto asked = m_upstream.requests().size();
+  const auto refused = ask({"/c"});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().failure, Failure::unavailable);
+  EXPECT_NE(refused.error().message.find("503"), std::string::npos) << refused.error().message;
+  EXPECT_EQ(m_upstream.requests().size(), asked);
+  hosts.told(host, {});
+  EXPECT_FALSE(hosts.rest_of(host));
+}
+
+TEST_F(OpamSourceFetchTest, NeedsNothingThatIsHereUnderAnotherChecksum) {
+  m_upstream.add(answer(200, "archive"));
+  ASSERT_TRUE(fetch(source({m_sums[1]})));
+  ASSERT_FALSE(keeps(m_sums[0]));
+  const auto again = fetch(source({m_sums[0], m_sums[1]}, {"/gone"}));
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_TRUE(again->url.empty());
+  EXPECT_TRUE(keeps(m_sums[0]));
+  auto wrong = m_sums[0];
+  wrong.hex[0] = wrong.hex[0] == '0' ? '1' : '0';
+  m_upstream.add(answer(404));
+  EXPECT_FALSE(fetch(source({wrong, m_sums[1]}, {"/other"})));
+  EXPECT_EQ(m_upstream.requests().size(), 2U);
 }
 
 TEST_F(OpamSourceFetchTest, TellsWhatEachCameTo) {
