@@ -88,6 +88,7 @@ public:
     }
     TRY(sync_directory(path.parent_path()));
     m_file.reset();
+    m_store.m_raw.forget(number_of(m_id));  // what it replaced
     return Location{m_id, LocationKind::raw, m_key, {0, m_position}};
   }
 
@@ -227,21 +228,14 @@ fs::path FsStore::path_of(const Location& location) const {
 }
 
 Result<FileSlice> FsStore::open(const Location& location, ByteRange range) {
-  std::shared_ptr<const Fd> file;
-  if (location.kind == LocationKind::pack) {
-    TRY_ASSIGN(file, m_packs.open(location.key));
-  } else {
-    TRY_ASSIGN(Fd opened, open_file(path_of(location), O_RDONLY));
-    file = std::make_shared<const Fd>(std::move(opened));
-  }
-  struct stat status{};
-  if (::fstat(file->get(), &status) < 0) return fail_errno(errno, "reading " + location.key);
   const auto begin = location.range.offset + range.offset;
-  if (range.offset + range.length > location.range.length ||
-      static_cast<std::uint64_t>(status.st_size) < begin + range.length)
-    return fail(Failure::corrupt, fmt::format("{} has {} bytes, the catalog says {}", location.key, status.st_size,
-                                              location.range.length));
-  return FileSlice{std::move(file), {begin, range.length}};
+  const auto path = [&] { return path_of(location); };
+  TRY_ASSIGN(auto opened, location.kind == LocationKind::raw ? m_raw.open(number_of(location.id), path)
+                                                             : m_packs.open(location.key, begin + range.length));
+  if (range.offset + range.length > location.range.length || opened.size < begin + range.length)
+    return fail(Failure::corrupt,
+                fmt::format("{} has {} bytes, the catalog says {}", location.key, opened.size, location.range.length));
+  return FileSlice{std::move(opened.file), {begin, range.length}};
 }
 
 Result<std::unique_ptr<Upload>> FsStore::begin(LocationId id, bool resumable) {
@@ -320,7 +314,10 @@ Result<> FsStore::remove(const Location& location) {
     return remove_file(path_of(key_of(location.id)));
   }
   TRY_ASSIGN(const auto allowed, allow_removal(m_directory / "removals.lock"));
-  return location.kind == LocationKind::raw ? remove_file(path_of(location)) : m_packs.remove(location.key);
+  if (location.kind != LocationKind::raw) return m_packs.remove(location.key);
+  TRY(remove_file(path_of(location)));
+  m_raw.forget(number_of(location.id));
+  return {};
 }
 
 Result<Fd> FsStore::hold_removals() {

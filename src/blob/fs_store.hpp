@@ -74,6 +74,7 @@ private:
   const std::filesystem::path m_directory;
   const std::uint64_t m_keep_free;
   Packs m_packs;
+  OpenFiles m_raw;
   std::mutex m_mutex;  // guards the set
   std::unordered_set<std::string> m_folders;
 };

@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace slipway::blob {
@@ -15,12 +14,6 @@ namespace {
 
 constexpr std::size_t batch_bytes_max = 1U << 20;
 constexpr std::size_t open_max = 256;
-
-Result<std::uint64_t> size_of(int file) {
-  struct stat status{};
-  if (::fstat(file, &status) < 0) return fail_errno(errno, "reading a pack");
-  return static_cast<std::uint64_t>(status.st_size);
-}
 
 }  // namespace
 
@@ -101,7 +94,7 @@ Result<> Packs::begin_pack() {
   }
   TRY(write_all(m_current.file->get(), as_bytes(pack_magic), 0));
   TRY(sync_directory(m_store / "packs"));
-  remember(key, m_current.file);
+  remember(key, {m_current.file, 0});
   return {};
 }
 
@@ -117,21 +110,26 @@ void Packs::give_up_pack() {
 
 // ---- reading
 
-Result<std::shared_ptr<const Fd>> Packs::open(const std::string& key) {
+Result<OpenFile> Packs::open(const std::string& key, std::uint64_t end) {
+  OpenFile out;
   {
     const std::lock_guard lock(m_open_mutex);
-    if (const auto known = m_open.find(key); known != m_open.end()) return known->second;
+    if (const auto known = m_open.find(key); known != m_open.end()) out = known->second;
   }
-  TRY_ASSIGN(auto file, open_file(m_store / key, O_RDONLY));
-  auto shared = std::make_shared<const Fd>(std::move(file));
-  remember(key, shared);
-  return shared;
+  if (out.file && out.size >= end && end > 0) return out;
+  if (!out.file) {
+    TRY_ASSIGN(auto file, open_file(m_store / key, O_RDONLY));
+    out.file = std::make_shared<const Fd>(std::move(file));
+  }
+  TRY_ASSIGN(out.size, size_of(*out.file));
+  remember(key, out);
+  return out;
 }
 
-void Packs::remember(const std::string& key, std::shared_ptr<const Fd> file) {
+void Packs::remember(const std::string& key, OpenFile opened) {
   const std::lock_guard lock(m_open_mutex);
   if (m_open.size() >= open_max) m_open.clear();  // who reads has a share of the file
-  m_open.insert_or_assign(key, std::move(file));
+  m_open.insert_or_assign(key, std::move(opened));
 }
 
 Result<std::optional<std::uint64_t>> Packs::sealed_size(const std::string& key) {
@@ -139,8 +137,8 @@ Result<std::optional<std::uint64_t>> Packs::sealed_size(const std::string& key) 
     const std::lock_guard lock(m_mutex);
     if (key == m_current_key) return std::nullopt;
   }
-  TRY_ASSIGN(const auto file, open(key));
-  return size_of(file->get());
+  TRY_ASSIGN(const auto opened, open(key));
+  return opened.size;
 }
 
 Result<> Packs::remove(const std::string& key) {

@@ -7,6 +7,7 @@
 // A pack is written by the process that made it, until it is full or a write fails; a new process makes a new one. So
 // no byte that was flushed is ever written again, and half a batch is left only where a crash or the disk stopped it.
 
+#include "blob/open_files.hpp"
 #include "blob/store.hpp"
 
 #include <condition_variable>
@@ -25,7 +26,8 @@ public:
       : m_store(std::move(store)), m_bytes_max(bytes_max) {}
 
   Result<std::vector<Location>> put(std::span<const SmallBlob> blobs);
-  Result<std::shared_ptr<const Fd>> open(const std::string& key);
+  /// Its size is what it is now or, where it has `end` bytes at least, was at some time: packs only grow.
+  Result<OpenFile> open(const std::string& key, std::uint64_t end = 0);
   Result<std::optional<std::uint64_t>> sealed_size(const std::string& key);
   Result<> remove(const std::string& key);
   /// Somebody puts another file in its place.
@@ -51,7 +53,7 @@ private:
   Result<> append(ByteView bytes);
   Result<> begin_pack();
   void give_up_pack();
-  void remember(const std::string& key, std::shared_ptr<const Fd> file);
+  void remember(const std::string& key, OpenFile opened);
 
   const std::filesystem::path m_store;
   const std::uint64_t m_bytes_max;
@@ -65,7 +67,7 @@ private:
   Current m_current;  // the writing caller's alone
 
   std::mutex m_open_mutex;  // guards the map
-  std::unordered_map<std::string, std::shared_ptr<const Fd>> m_open;
+  std::unordered_map<std::string, OpenFile> m_open;
 };
 
 }  // namespace slipway::blob

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
-#include <fmt/format.h>
+#include <fmt/compile.h>
 #include <sys/uio.h>
 
 namespace slipway::http {
@@ -32,6 +32,8 @@ bool in_memory(int file, std::uint64_t offset) {
   return ::preadv2(file, &part, 1, static_cast<off_t>(offset), RWF_NOWAIT) >= 0 || errno != EAGAIN;
 }
 
+bool ends_line(char c) { return c == '\r' || c == '\n' || c == '\0'; }
+
 bool is_filled(const FileSlice& slice) {
   return !slice.filling || slice.filling->filled(slice.range.offset) >= slice.range.length;
 }
@@ -42,15 +44,20 @@ Outgoing::Outgoing(Response response, const Request& request, bool close, bool w
     : m_body(std::move(response.body)), m_otherwise(std::move(response.otherwise)), m_body_size(size_of(m_body)) {
   m_head.reserve(512);
   auto out = std::back_inserter(m_head);
-  fmt::format_to(out, "HTTP/1.1 {} {}\r\nDate: {}\r\n", response.status, reason_of(response.status), date_now());
+  fmt::format_to(out, FMT_COMPILE("HTTP/1.1 {} {}\r\nDate: {}\r\n"), response.status, reason_of(response.status),
+                 date_now());
   for (const auto& [name, value] : response.headers.all()) {
     m_head.append(name).append(": ");
     // What a handler echoes may hold anything; a line break would start a field of the client's making.
-    std::ranges::copy_if(value, out, [](char c) { return c != '\r' && c != '\n' && c != '\0'; });
+    if (std::ranges::none_of(value, ends_line))
+      m_head.append(value);
+    else
+      std::ranges::remove_copy_if(value, out, ends_line);
     m_head.append("\r\n");
   }
-  if (!request.id.empty()) fmt::format_to(out, "X-Request-Id: {}\r\n", request.id);
-  if (response.status != 204 && response.status != 304) fmt::format_to(out, "Content-Length: {}\r\n", m_body_size);
+  if (!request.id.empty()) m_head.append("X-Request-Id: ").append(request.id).append("\r\n");
+  if (response.status != 204 && response.status != 304)
+    fmt::format_to(out, FMT_COMPILE("Content-Length: {}\r\n"), m_body_size);
   if (close)
     m_head.append("Connection: close\r\n");
   else if (request.http_1_0)

@@ -1,6 +1,6 @@
 #pragma once
-// Hosts that do not answer or want to be left alone: they are, for a while, and longer each time they are asked in vain.
-// So thousands of sources of one of them cost a few requests, and no thread that others wait for.
+// Hosts that do not answer or want to be left alone: they are, for a while, and longer each time they are asked in
+// vain. So thousands of sources of one of them cost a few requests, and no thread that others wait for.
 
 #include "base/result.hpp"
 

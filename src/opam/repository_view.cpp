@@ -73,7 +73,7 @@ Result<publish::Representation> RepositoryView::find_delta(publish::Trees& trees
   return out;
 }
 
-std::map<std::string, std::map<std::string, std::uint64_t>> RepositoryView::take_downloads() {
+RepositoryView::Downloads RepositoryView::take_downloads() {
   const std::lock_guard lock(m_mutex);
   return std::exchange(m_downloads, {});
 }
@@ -89,35 +89,39 @@ Result<publish::Representation> RepositoryView::find_source(publish::Trees& tree
                                                             std::string_view path) {
   const auto checksum = checksum_of_path(path);
   if (!checksum) return fail(Failure::not_found, "no source is at this path");
-  TRY_ASSIGN(const auto pin, find_pin(repository, *checksum));
-  const auto& [digest, blob] = pin;
+  auto key = repository + '\n' + checksum->text();
+  TRY_ASSIGN(const auto pin, find_pin(repository, key, *checksum));
+  const auto& [digest, blob] = pin->blob;
   publish::Representation out{.media_type = "application/octet-stream",
-                              .validators = {.etag = "\"" + digest.text() + "\"", .modified = blob.created_at},
+                              .validators = {.etag = pin->etag, .modified = blob.created_at},
                               .size = blob.size,
                               .is_lasting = true,
                               .open = {}};
   out.open = [this, &trees, repository, pin](ByteRange part) {
-    if (part.offset == 0) count(repository, pin.digest.text());
-    return trees.open_blob(repository, pin.digest, pin.blob, part);
+    if (part.offset == 0) count(repository, pin->digest);
+    return trees.open_blob(repository, pin->blob.digest, pin->blob.blob, part);
   };
-  out.lost = [this, &trees, repository, pin, key = repository + '\n' + checksum->text()] {
-    trees.forget_blob(repository, pin.digest);
+  out.lost = [this, &trees, pin, key = std::move(key)] {
+    trees.forget_blob(key.substr(0, key.find('\n')), pin->blob.digest);
     const std::lock_guard lock(m_mutex);
     m_pins.erase(key);
   };
   return out;
 }
 
-Result<catalog::NamedBlob> RepositoryView::find_pin(const std::string& repository, const Checksum& checksum) {
-  const auto key = repository + '\n' + checksum.text();
+Result<std::shared_ptr<const RepositoryView::Pin>>
+RepositoryView::find_pin(const std::string& repository, const std::string& key, const Checksum& checksum) {
   {
     const std::lock_guard lock(m_mutex);
     if (const auto* known = m_pins.find(key)) return *known;
   }
   TRY_ASSIGN(auto found, m_catalog.find_pin(repository, checksum.text()));
+  auto digest = found.digest.text();
+  auto etag = "\"" + digest + "\"";
+  auto pin = std::make_shared<const Pin>(std::move(found), std::move(digest), std::move(etag));
   const std::lock_guard lock(m_mutex);
-  m_pins.put(key, found, key.size() + sizeof found + found.blob.location.key.size());
-  return found;
+  m_pins.put(key, pin, key.size() + sizeof *pin + 2 * pin->etag.size() + pin->blob.blob.location.key.size());
+  return pin;
 }
 
 }  // namespace slipway::opam

@@ -21,11 +21,13 @@ public:
   RepositoryView(catalog::Catalog& catalog, std::filesystem::path directory)
       : m_catalog(catalog), m_archives(std::move(directory)), m_pins(pins_max, pins_bytes_max) {}
 
+  using Downloads = std::map<std::string, std::map<std::string, std::uint64_t>>;
+
   Result<std::optional<publish::Representation>> find(publish::Trees& trees, const publish::OpenTree& tree,
                                                       const publish::ViewRequest& request) override;
 
   /// How often sources were sent, by repository and digest, and indexes as "index"; from the last call on.
-  std::map<std::string, std::map<std::string, std::uint64_t>> take_downloads();
+  Downloads take_downloads();
 
 private:
   Result<publish::Representation> find_plain_index(publish::Trees& trees, const publish::OpenTree& tree,
@@ -38,14 +40,20 @@ private:
 
   static constexpr std::size_t pins_max = 50'000, pins_bytes_max = 16U << 20;
 
-  Result<catalog::NamedBlob> find_pin(const std::string& repository, const Checksum& checksum);
+  struct Pin {
+    catalog::NamedBlob blob;
+    std::string digest;  ///< its text
+    std::string etag;
+  };
+  Result<std::shared_ptr<const Pin>> find_pin(const std::string& repository, const std::string& key,
+                                              const Checksum& checksum);
 
   catalog::Catalog& m_catalog;
   IndexArchives m_archives;
   std::mutex m_mutex;  // guards what follows
   /// By repository and checksum, where they lay when they were asked for last. A pin stays as long as its repository.
-  BoundedMap<std::string, catalog::NamedBlob> m_pins;
-  std::map<std::string, std::map<std::string, std::uint64_t>> m_downloads;
+  BoundedMap<std::string, std::shared_ptr<const Pin>> m_pins;
+  Downloads m_downloads;
 };
 
 /// The checksum of a path below /cache/; nothing where it is not exactly such a path.

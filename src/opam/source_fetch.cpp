@@ -25,10 +25,9 @@ const Checksum* wrong_one(const Source& source, std::span<const Checksum> actual
 Result<> check(const Source& source, std::span<const Checksum> actual, const upstream::Downloaded& got) {
   const auto* wrong = wrong_one(source, actual);
   if (!wrong) return {};
-  return fail(Failure::corrupt,
-              fmt::format("{} has {} {} and should have {}{}", printable(got.url), name_of(wrong->kind),
-                          hex_of(actual, wrong->kind), wrong->hex,
-                          got.media_type.starts_with("text/html") ? "; it is a web page" : ""));
+  return fail(Failure::corrupt, fmt::format("{} has {} {} and should have {}{}", printable(got.url),
+                                            name_of(wrong->kind), hex_of(actual, wrong->kind), wrong->hex,
+                                            got.media_type.starts_with("text/html") ? "; it is a web page" : ""));
 }
 
 /// Gives a blob that the repository has the names of a source.

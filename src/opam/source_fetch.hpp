@@ -27,9 +27,10 @@ struct KeptSource {
 std::vector<std::string> names_to_keep(std::span<const Checksum> actual, std::span<const Checksum> listed);
 
 /// Where the repository keeps it under some of its checksums already, it gets the others. Else tries its addresses in
-/// turn, but for those of hosts that are being left alone, until one has bytes of which all listed checksums are true; then keeps them, under their SHA-256 and SHA-512
-/// and whichever else is listed. What each address came to is in the error, whose failure is
-/// the last one's: corrupt where other bytes came, else as upstream::download(), the disk and the registry fail.
+/// turn, but for those of hosts that are being left alone, until one has bytes of which all listed checksums are true;
+/// then keeps them, under their SHA-256 and SHA-512 and whichever else is listed. What each address came to is in the
+/// error, whose failure is the last one's: corrupt where other bytes came, else as upstream::download(), the disk and
+/// the registry fail.
 Result<KeptSource> fetch_source(const Source& source, http::Client& connections, Hosts& hosts, const SourceStore& store,
                                 const upstream::DownloadOptions& options);
 

@@ -38,8 +38,7 @@ Sources::Sources(SourceStore store, SourcesOptions options)
         options.download.is_stopped = [this] { return m_is_ending.load(); };
         return std::move(options);
       }()),
-      m_connections(m_options.fetches_max),
-      m_hosts(m_options.first_rest, m_options.longest_rest) {
+      m_connections(m_options.fetches_max), m_hosts(m_options.first_rest, m_options.longest_rest) {
   for (unsigned i = 0; i < m_options.fetches_max; ++i) m_threads.emplace_back([this] { work(); });
 }
 

@@ -24,10 +24,11 @@ protected:
   }
 
   std::string content(Packs& packs, const Location& location) {
-    const auto file = packs.open(location.key);
-    if (!file) return std::string("(") + name_of(file.error().failure) + ")";
+    const auto opened = packs.open(location.key);
+    if (!opened) return std::string("(") + name_of(opened.error().failure) + ")";
     std::string out(location.range.length, '\0');
-    EXPECT_EQ(read_some((*file)->get(), std::as_writable_bytes(std::span(out)), location.range.offset), out.size());
+    EXPECT_EQ(read_some(opened->file->get(), std::as_writable_bytes(std::span(out)), location.range.offset),
+              out.size());
     return out;
   }
 
@@ -76,7 +77,7 @@ TEST_F(PacksTest, AreNeverContinuedByAnotherProcess) {
 TEST_F(PacksTest, AreGoneOnceRemovedButNotForThoseWhoReadThem) {
   const auto location = put(m_packs, 1, std::string(2000, 'x')).value();
   put(m_packs, 2, "another").value();
-  const auto reading = m_packs.open(location.key).value();
+  const auto reading = m_packs.open(location.key).value().file;
   ASSERT_TRUE(m_packs.remove(location.key));
   EXPECT_EQ(content(m_packs, location), "(not_found)");
   EXPECT_TRUE(m_packs.remove(location.key));

@@ -84,7 +84,8 @@ TEST_F(OpamSourceFetchTest, LeavesAHostAloneThatDoesNotAnswer) {
   Hosts hosts{std::chrono::hours(1), std::chrono::hours(1)};
   const auto ask = [&](const std::vector<std::string>& targets) {
     return fetch_source(source(m_sums, targets), m_connections, hosts,
-                        {*m_catalog, m_client, (m_directory / "spool").string()}, {.may_be_private = true, .pause = {}});
+                        {*m_catalog, m_client, (m_directory / "spool").string()},
+                        {.may_be_private = true, .pause = {}});
   };
   m_upstream.add(answer(404));
   ASSERT_FALSE(ask({"/a"}));

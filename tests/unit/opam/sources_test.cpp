@@ -109,8 +109,7 @@ TEST_F(OpamSourcesTest, TellWhatIsMissing) {
 TEST_F(OpamSourcesTest, OfADeadHostDelayNoOthers) {
   const SilentServer silent;
   std::vector<Source> all;
-  for (int i = 0; i < 10; ++i)
-    all.push_back(source(fmt::format("{}", i), fmt::format("{}/{}", silent.url(), i)));
+  for (int i = 0; i < 10; ++i) all.push_back(source(fmt::format("{}", i), fmt::format("{}/{}", silent.url(), i)));
   const auto a = source("a", m_upstream.url() + "/a");
   all.push_back(a);
   m_upstream.add(answer(200, "a"));
